@@ -1,0 +1,76 @@
+"""What a configuration file says, after checking: frozen, with the unit in every name."""
+
+from dataclasses import dataclass, field
+
+from refclock.policy.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverSettings:
+    """The serial receiver. ``device`` is a path; ``protocol`` "auto", "nmea" or "ubx".
+
+    ``message_delay_ns`` and ``message_jitter_ns`` matter only without PPS: how long after the second
+    the label's message begins to arrive, and how far that may vary either way.
+    """
+
+    device: str = ""
+    protocol: str = "auto"
+    baud: int = 9600
+    framing: str = "8N1"
+    message_delay_ns: int = 150_000_000
+    message_jitter_ns: int = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PpsSettings:
+    """The pulse. ``device`` is /dev/ppsN, or "emulated:PATH" for a Unix datagram socket that a demo or
+    test sends edges to. ``delay_ns`` is the antenna's and cable's: the pulse arrives that much late."""
+
+    device: str
+    edge: str = "assert"
+    delay_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RtcSettings:
+    """The battery clock, read from ``device``/since_epoch. ``error_ns`` in Limits bounds it until
+    it is enrolled."""
+
+    device: str = "/sys/class/rtc/rtc0"
+
+
+@dataclass(frozen=True, slots=True)
+class NtpSettings:
+    """Servers as (host, port), asked once every ``poll_s`` seconds."""
+
+    servers: tuple[tuple[str, int], ...] = ()
+    poll_s: int = 64
+    timeout_ms: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Loosened:
+    """A limit that the operator made looser than the profile's, and the reason given for it."""
+
+    key: str
+    default: int
+    chosen: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One configuration file, checked."""
+
+    profile: str
+    limits: Limits
+    hard_cap_ppt: int
+    receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
+    pps: PpsSettings | None = None
+    rtc: RtcSettings | None = None
+    ntp: NtpSettings = field(default_factory=NtpSettings)
+    shm_unit: int | None = None
+    status_socket: str | None = None
+    state_file: str | None = None
+    leap_file: str | None = None
+    loosened: tuple[Loosened, ...] = ()

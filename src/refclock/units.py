@@ -1,0 +1,54 @@
+"""Integer units. Time is nanoseconds, rates are parts in 10**12 (``ppt``); nothing here is ever a float.
+
+A float of seconds since 1970 resolves 238 ns, and its rounding depends on how it was made. Integers
+replay bit for bit. Where a product does not divide evenly the caller says which way is the safe one:
+a bound is rounded outward (``_up``), a permission inward (``_down``).
+"""
+
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+NS_PER_US = 1_000
+PPT_ONE = 1_000_000_000_000
+PPT_PER_PPM = 1_000_000
+PPT_PER_PPB = 1_000
+S_PER_DAY = 86_400
+S_PER_WEEK = 604_800
+
+# 1980-01-06T00:00:00Z, the origin of GPS time, in POSIX seconds (IS-GPS-200, 3.3.4).
+GPS_EPOCH_S = 315_964_800
+
+
+def scale_down(duration_ns: int, rate_ppt: int) -> int:
+    """``duration * rate`` in ns, rounded towards minus infinity."""
+    return duration_ns * rate_ppt // PPT_ONE
+
+
+def scale_up(duration_ns: int, rate_ppt: int) -> int:
+    """``duration * rate`` in ns, rounded towards plus infinity."""
+    return -(-duration_ns * rate_ppt // PPT_ONE)
+
+
+def rate_ppt(numerator_ns: int, denominator_ns: int) -> int:
+    """``numerator / denominator`` in ppt, rounded half up; the denominator is positive.
+
+    Raises ZeroDivisionError when the denominator is zero.
+    """
+    return (2 * numerator_ns * PPT_ONE + denominator_ns) // (2 * denominator_ns)
+
+
+def nearest_second(instant_ns: int) -> int:
+    """The whole second nearest to an instant (half up), in seconds."""
+    return (instant_ns + NS_PER_S // 2) // NS_PER_S
+
+
+def show_ns(value_ns: int) -> str:
+    """A duration for people, three significant digits: ``+3.20 ms``, ``-17.0 us``, ``0 ns``."""
+    size = abs(value_ns)
+    sign = "-" if value_ns < 0 else "+" if value_ns > 0 else ""
+    for unit, name in ((NS_PER_S, "s"), (NS_PER_MS, "ms"), (NS_PER_US, "us")):
+        if size >= unit:
+            whole, rest = divmod(size, unit)
+            digits = max(0, 3 - len(str(whole)))
+            shown = f"{whole}.{rest * 10**digits // unit:0{digits}d}" if digits else str(whole)
+            return f"{sign}{shown} {name}"
+    return f"{sign}{size} ns"
