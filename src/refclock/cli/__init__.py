@@ -1,0 +1,63 @@
+"""The command line: one file per verb, imported only when its verb is called."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from refclock import __version__
+from refclock.errors import RefclockError
+
+# verb: what it does. Each lives in refclock.cli.<verb> and offers EXAMPLE, arguments(parser), main(args).
+VERBS = {
+    "run": "vet a receiver's seconds and hand them to chrony (the daemon)",
+    "check": "judge a configuration and this host before the first start",
+    "status": "ask the running daemon what it trusts, and why",
+    "record": "write what the ports say into a capture, deciding nothing",
+    "replay": "decide a capture again, bit for bit",
+    "decode": "print every labelled second found in a receiver's byte stream",
+    "simulate": "write a capture of a simulated world, attackers included",
+    "demo": "watch the whole chain work, and refuse an attack, on this machine",
+}
+
+
+def _overview() -> str:
+    lines = ["usage: refclock VERB [OPTION]...", "", "Vetted time from a hardware receiver for chrony.", ""]
+    lines += [f"  {verb:<10}{summary}" for verb, summary in VERBS.items()]
+    lines += ["", "  refclock VERB --help   explains one verb, with an example", "  refclock --version"]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status (0 well, 1 found wanting, 2 unusable input)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0 if words else 2
+    if words[0] in ("-V", "--version"):
+        print(f"refclock {__version__}")
+        return 0
+    if words[0] not in VERBS:
+        known = ", ".join(VERBS)
+        print(f"refclock: {words[0]!r} is not a verb; the verbs are {known}.", file=sys.stderr)
+        return 2
+    verb = importlib.import_module(f"refclock.cli.{words[0]}")
+    parser = argparse.ArgumentParser(
+        prog=f"refclock {words[0]}",
+        description=VERBS[words[0]],
+        epilog=f"example:\n  {verb.EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verb.arguments(parser)
+    try:
+        return int(verb.main(parser.parse_args(words[1:])))
+    except RefclockError as error:
+        print(f"refclock {words[0]}: {error}", file=sys.stderr)
+        return error.exit_status
+    except BrokenPipeError:
+        # The reader of our output left; there is nobody to tell. Keep the interpreter from trying again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
