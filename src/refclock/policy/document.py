@@ -136,10 +136,12 @@ def _receiver(document: _Document) -> ReceiverSettings:
     if "framing" in table:
         framing = document.text("receiver", "framing", table["framing"], _FRAMINGS)
         settings = replace(settings, framing=framing)
-    for key, high in (("message_delay_us", 1_500_000), ("message_jitter_us", 400_000)):
-        if key in table:
-            value = document.integer("receiver", key, table[key], 0, high) * NS_PER_US
-            settings = replace(settings, **{key.replace("_us", "_ns"): value})
+    if "message_delay_us" in table:
+        delay_us = document.integer("receiver", "message_delay_us", table["message_delay_us"], 0, 1_500_000)
+        settings = replace(settings, message_delay_ns=delay_us * NS_PER_US)
+    if "message_jitter_us" in table:
+        jitter_us = document.integer("receiver", "message_jitter_us", table["message_jitter_us"], 0, 400_000)
+        settings = replace(settings, message_jitter_ns=jitter_us * NS_PER_US)
     return settings
 
 
@@ -220,6 +222,8 @@ def _limits(document: _Document, profile: str) -> tuple[Limits, tuple[Loosened, 
                 )  # fmt: skip
             loosened.append(Loosened(row.key, default, value, reason))
         elif row.key in reasons:
-            raise document.fail("loosened", row.key, f"nothing is loosened: {value} is not looser than {default}.")
+            raise document.fail(
+                "loosened", row.key, f"nothing is loosened: {value} is not looser than {default}."
+            )
         limits = replace(limits, **{row.field: value * row.scale})
     return limits, tuple(loosened)

@@ -1,0 +1,180 @@
+"""Events and decisions as lines of JSON, and events back from them: the forms other tools rely on.
+
+Integers only; bytes travel as text, each byte as U+0000-U+00FF; keys in a fixed order, so that equal
+values are equal bytes.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+
+from refclock.errors import CaptureError
+from refclock.model import (
+    Accuse,
+    Command,
+    Decision,
+    Event,
+    Mark,
+    ModeChange,
+    NtpReply,
+    PhcReading,
+    PortChange,
+    PpsEdge,
+    Publish,
+    Request,
+    RtcTick,
+    SerialBytes,
+    SerialSent,
+    SystemClock,
+    Tick,
+    Withhold,
+)
+
+Fields = dict[str, object]
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, check_circular=False, allow_nan=False)
+_STAMP = ("raw", "real", "unc")
+_LIMIT = 1 << 63
+
+# kind: (event class, its JSON keys after the stamp, their types), the keys in the order of the fields.
+_PLAIN: dict[str, tuple[type[Event], tuple[str, ...], tuple[type, ...]]] = {
+    "rx": (SerialBytes, ("port", "data"), (str, str)),
+    "tx": (SerialSent, ("port", "data"), (str, str)),
+    "pps": (PpsEdge, ("port", "edge", "seq", "at"), (str, str, int, int)),
+    "rtc": (RtcTick, ("port", "rtc_s"), (str, int)),
+    "phc": (PhcReading, ("port", "phc"), (str, int)),
+    "sys": (
+        SystemClock,
+        ("freq_ppb", "tick_us", "status", "maxerror_us", "tai_s", "clocksource", "boot_id"),
+        (int, int, int, int, int, str, str),
+    ),
+    "port": (PortChange, ("port", "up", "reason"), (str, bool, str)),
+    "tick": (Tick, (), ()),
+    "mark": (Mark, ("text",), (str,)),
+}
+_KIND_OF = {entry[0]: kind for kind, entry in _PLAIN.items()}
+# The same tables with the stamp's keys in front, as the reader wants them.
+_READ = {
+    kind: (maker, _STAMP + keys, (int, int, int, *types)) for kind, (maker, keys, types) in _PLAIN.items()
+}
+
+
+def dump(fields: Mapping[str, object]) -> str:
+    """One compact line of JSON without its newline."""
+    return _ENCODER.encode(fields)
+
+
+def event_line(event: Event) -> str:
+    """An event as its line of a capture, without the newline."""
+    fields: Fields = {"k": "", "raw": event.raw_ns, "real": event.real_ns, "unc": event.unc_ns}
+    if isinstance(event, SerialBytes | SerialSent):
+        fields["k"] = _KIND_OF[type(event)]
+        fields["port"] = event.port
+        fields["data"] = event.data.decode("latin-1")
+    elif isinstance(event, PpsEdge):
+        fields["k"] = "pps"
+        fields |= {"port": event.port, "edge": event.edge, "seq": event.seq, "at": event.at_ns}
+    elif isinstance(event, NtpReply):
+        fields["k"] = "ntp"
+        fields |= {"port": event.port, "peer": event.peer, "cookie": event.cookie}
+        fields |= {"t1": event.t1_raw_ns, "t4": event.t4_raw_ns}
+        fields |= {"lost": True} if event.data is None else {"data": event.data.decode("latin-1")}
+    elif isinstance(event, Command):
+        fields["k"] = "cmd"
+        fields |= {"verb": event.verb, **event.args}
+    else:
+        kind = _KIND_OF[type(event)]
+        fields["k"] = kind
+        # A dataclass's own slots, in order, after the three of the stamp.
+        for key, name in zip(_PLAIN[kind][1], event.__slots__, strict=True):
+            fields[key] = getattr(event, name)
+    return _ENCODER.encode(fields)
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise CaptureError("data: expected characters U+0000-U+00FF, one for each byte") from None
+
+
+def _check_types(fields: Fields, keys: tuple[str, ...], types: tuple[type, ...]) -> list[object]:
+    try:
+        values = [fields[key] for key in keys]
+    except KeyError as error:
+        raise CaptureError(f"no field {error.args[0]!r} in an event of kind {fields.get('k')!r}") from None
+    if tuple(map(type, values)) != types:
+        for key, value, wanted in zip(keys, values, types, strict=True):
+            if type(value) is not wanted:
+                name = {int: "an integer", str: "a string", bool: "true or false"}[wanted]
+                raise CaptureError(f"{key}: expected {name}, found {value!r:.60}")
+    for key, value in zip(keys, values, strict=True):
+        if type(value) is int and not -_LIMIT <= value < _LIMIT:
+            raise CaptureError(f"{key}: {value} does not fit 64 bits")
+    if values[2] < 0:  # type: ignore[operator]  # an int: checked above
+        raise CaptureError(f"unc: expected a half-width of 0 or more, found {values[2]}")
+    return values
+
+
+def _ntp(fields: Fields) -> Event:
+    keys = (*_STAMP, "port", "peer", "cookie", "t1", "t4")
+    values = _check_types(fields, keys, (int, int, int, str, str, str, int, int))
+    if fields.get("lost") is True:
+        return NtpReply(*values, None)  # type: ignore[call-arg, arg-type]
+    data = _check_types(fields, (*_STAMP, "data"), (int, int, int, str))[3]
+    return NtpReply(*values, _bytes(data))  # type: ignore[call-arg, arg-type]
+
+
+def _command(fields: Fields) -> Event:
+    values = _check_types(fields, (*_STAMP, "verb"), (int, int, int, str))
+    rest = {key: value for key, value in fields.items() if key not in ("k", "verb", *_STAMP)}
+    return Command(*values, rest)  # type: ignore[call-arg, arg-type]
+
+
+_SPECIAL: dict[str, Callable[[Fields], Event]] = {"ntp": _ntp, "cmd": _command}
+
+
+def parse_event(fields: Fields) -> Event | None:
+    """The event of one decoded line; None for a kind that this version does not know.
+
+    Raises CaptureError (without file and line; the reader adds them) for a missing or ill-typed field.
+    """
+    kind = fields.get("k")
+    if not isinstance(kind, str):
+        raise CaptureError(f"k: expected the kind of an event, found {kind!r}")
+    entry = _READ.get(kind)
+    if entry is None:
+        special = _SPECIAL.get(kind)
+        return special(fields) if special else None
+    maker, keys, types = entry
+    values = _check_types(fields, keys, types)
+    if maker is SerialBytes or maker is SerialSent:
+        values[4] = _bytes(values[4])  # type: ignore[arg-type]
+    elif maker is PpsEdge and values[4] not in ("assert", "clear"):
+        raise CaptureError(f"edge: expected 'assert' or 'clear', found {values[4]!r}")
+    return maker(*values)  # type: ignore[arg-type]
+
+
+def decision_line(decision: Decision) -> str:
+    """A decision as its line, without the newline: what the daemon logs and ``replay`` prints."""
+    if isinstance(decision, Publish):
+        return (
+            f'{{"d":"publish","raw":{decision.raw_ns},"utc":{decision.utc_ns},"sys":{decision.sys_ns},'
+            f'"leap":{decision.leap},"bound":{decision.bound_ns}}}'
+        )
+    fields: Fields
+    if isinstance(decision, Withhold):
+        fields = {"d": "withhold", "raw": decision.raw_ns, "reason": decision.reason}
+        fields |= {"value": decision.value, "limit": decision.limit}
+        if decision.utc_ns is not None:
+            fields["utc"] = decision.utc_ns
+        if decision.mask is not None:
+            fields["mask"] = decision.mask
+    elif isinstance(decision, ModeChange):
+        fields = {"d": "mode", "raw": decision.raw_ns, "from": decision.before.value}
+        fields |= {"to": decision.after.value, "reason": decision.reason}
+    elif isinstance(decision, Accuse):
+        fields = {"d": "accuse", "raw": decision.raw_ns, "source": decision.source}
+        fields["evidence"] = dict(decision.evidence)
+    elif isinstance(decision, Request):
+        fields = {"d": "request", "raw": decision.raw_ns, "port": decision.port}
+        fields["data"] = decision.data.decode("latin-1")
+    return _ENCODER.encode(fields)
