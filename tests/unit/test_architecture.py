@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "refclock"
 
-# From the core down: everything that decides. Each is a module or a package.
-PURE = ("core", "wire", "policy", "model", "units", "errors")
+# From the core down, and the text form of its events: everything that decides. Each is a module or a package.
+PURE = ("jsonform", "core", "wire", "policy", "model", "units", "errors")
 
 # What reads a clock, touches the world, or differs from run to run.
 WORLDLY = {"asyncio", "ctypes", "datetime", "fcntl", "io", "logging", "os", "random", "select", "selectors"}
