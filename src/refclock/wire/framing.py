@@ -1,0 +1,31 @@
+"""What every family of receivers offers the scanner: a way to find, verify and decode its frames."""
+
+from typing import Protocol
+
+from refclock.wire.report import Report
+
+# What `Framer.take` answers instead of an end: more bytes are needed; no frame begins here; a whole frame
+# lies here and its checksum is wrong.
+WAIT, REFUSED, DAMAGED = -1, -2, -3
+
+
+class Framer(Protocol):
+    """One family. It judges by the bytes from a frame's first one on, never by how they were cut into chunks.
+
+    What it remembers from frame to frame (a leap-second count, say) it may take from good frames only.
+    """
+
+    name: str
+
+    def find(self, data: bytes, at: int) -> int:
+        """Where the next frame may begin, at ``at`` or after it; -1 for nowhere.
+
+        A byte at the end of ``data`` that may turn out to be a beginning counts as one.
+        """
+
+    def take(self, data: bytes, at: int, origin: int, reports: list[Report]) -> int:
+        """Try the frame at ``data[at]``, which ``find`` gave. Its end, or WAIT, REFUSED or DAMAGED.
+
+        ``origin`` is the stream's offset of ``data[0]``. What a good frame says is appended to ``reports``.
+        A family must bound for how many bytes it answers WAIT: other families' frames stand behind it.
+        """
