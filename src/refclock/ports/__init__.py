@@ -1,0 +1,24 @@
+"""Ports turn the world into events: one module per kind, none of which decides anything about time."""
+
+from refclock.policy import Policy
+from refclock.ports.ntp import ntp_ports
+from refclock.ports.port import DevicePort, Port
+from refclock.ports.pps import open_pps
+from refclock.ports.rtc import RtcPort
+from refclock.ports.serialport import SerialPort
+from refclock.ports.systemclock import SystemClockPort
+
+__all__ = ["DevicePort", "Port", "ports_of"]
+
+
+def ports_of(policy: Policy) -> list[Port]:
+    """The ports that a policy names, none of them open yet: sys0, gps0, pps0, rtc0, ntp0, ntp1, ..."""
+    ports: list[Port] = [SystemClockPort("sys0")]
+    if policy.receiver.device:
+        ports.append(SerialPort(policy.receiver, "gps0"))
+    if policy.pps is not None:
+        ports.append(open_pps(policy.pps, "pps0"))
+    if policy.rtc is not None:
+        ports.append(RtcPort(policy.rtc, "rtc0"))
+    ports.extend(ntp_ports(policy.ntp))
+    return ports
