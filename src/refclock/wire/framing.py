@@ -16,6 +16,8 @@ class Framer(Protocol):
     """
 
     name: str
+    frames: int
+    """How many good frames it has taken."""
 
     def find(self, data: bytes, at: int) -> int:
         """Where the next frame may begin, at ``at`` or after it; -1 for nowhere.
@@ -23,9 +25,11 @@ class Framer(Protocol):
         A byte at the end of ``data`` that may turn out to be a beginning counts as one.
         """
 
-    def take(self, data: bytes, at: int, origin: int, reports: list[Report]) -> int:
+    def take(self, data: bytes, at: int, stop: int, origin: int, reports: list[Report]) -> int:
         """Try the frame at ``data[at]``, which ``find`` gave. Its end, or WAIT, REFUSED or DAMAGED.
 
-        ``origin`` is the stream's offset of ``data[0]``. What a good frame says is appended to ``reports``.
+        It may go on to frames of its own that follow without a gap and begin before ``stop``, where another
+        family's may begin, and answer the end of the last. ``origin`` is the stream's offset of ``data[0]``.
+        What the good frames say is appended to ``reports``.
         A family must bound for how many bytes it answers WAIT: other families' frames stand behind it.
         """

@@ -42,10 +42,12 @@ def _signed(text: bytes) -> int | None:
     return int(text) if 1 <= len(digits) <= 3 and digits.isdigit() else None
 
 
+@lru_cache(maxsize=16)
 def _clock(text: bytes) -> tuple[int, int, bool] | None:
     """``hhmmss[.s…]`` as second of the day, ns, and whether it was 23:59:60 (the second is then that of :59).
 
-    Digits beyond the ninth of a fraction are dropped. A :60 anywhere but after 23:59:59 is no UTC.
+    Digits beyond the ninth of a fraction are dropped. A :60 anywhere but after 23:59:59 is no UTC. All the
+    sentences of one epoch carry the same text, which is what the cache is for.
     """
     whole, point, fraction = text.partition(b".")
     if len(whole) != 6 or not whole.isdigit():
@@ -74,6 +76,12 @@ def _short_date_s(text: bytes) -> int | None:
     day, month_year = divmod(number, 10_000)
     month, year = divmod(month_year, 100)
     return date_s(year + (1900 if year >= YEAR_PIVOT else 2000), month, day)
+
+
+@lru_cache(maxsize=16)
+def _date_s(year: bytes, month: bytes, day: bytes) -> int | None:
+    """Four, two and two digits as POSIX seconds of their midnight."""
+    return date_s(_number(year, 4), _number(month, 2), _number(day, 2))
 
 
 def _label(
@@ -113,8 +121,7 @@ def _zda(fields: _Fields, where: _Where) -> list[Report]:
     """ZDA: 1 time, 2 day, 3 month, 4 year; the local zone after them may be missing. It has no flag."""
     if len(fields) < 5:
         return []
-    year, month, day = _number(fields[4], 4), _number(fields[3], 2), _number(fields[2], 2)
-    return _label("ZDA", where, fields[1], date_s(year, month, day), valid=None)
+    return _label("ZDA", where, fields[1], _date_s(fields[4], fields[3], fields[2]), valid=None)
 
 
 def _time_of_day(message: str, where: _Where, clock: bytes, valid: bool | None) -> list[Report]:
@@ -205,8 +212,7 @@ def _perdcrw(fields: _Fields, where: _Where) -> list[Report]:
 
 def _long_date_s(text: bytes) -> int | None:
     """The date of ``YYYYMMDDhhmmss`` as POSIX seconds of its midnight."""
-    year, month, day = _number(text[:4], 4), _number(text[4:6], 2), _number(text[6:8], 2)
-    return date_s(year, month, day)
+    return _date_s(text[:4], text[4:6], text[6:8])
 
 
 _Decoder = Callable[[_Fields, _Where], list[Report]]
@@ -219,15 +225,29 @@ _VENDOR: dict[bytes, tuple[bytes, _Decoder]] = {
     b"RDC": (b"PERDCRW,", _perdcrw),
 }
 
+_KEYS = frozenset((*_STANDARD, *_VENDOR))
+_DIGITS = "0123456789abcdefABCDEF"
+_HEX = {(high + low).encode(): int(high + low, 16) for high in _DIGITS for low in _DIGITS}
+
 
 def checksum(body: bytes) -> int:
-    """The exclusive or of all bytes, by folding one big integer: ten times faster than a loop over them."""
+    """The exclusive or of all bytes, by folding one big integer: five times faster than a loop over them.
+
+    What a fold leaves above its width is never looked at again.
+    """
     folded = int.from_bytes(body, "little")
-    width = 8 << max(0, (len(body) - 1).bit_length())
-    while width > 8:
-        width >>= 1
-        folded = (folded >> width) ^ (folded & ((1 << width) - 1))
-    return folded
+    if len(body) > 128:
+        width = 4 * (1 << len(body).bit_length())
+        while width > 512:
+            folded ^= folded >> width
+            width >>= 1
+    folded ^= folded >> 512
+    folded ^= folded >> 256
+    folded ^= folded >> 128
+    folded ^= folded >> 64
+    folded ^= folded >> 32
+    folded ^= folded >> 16
+    return (folded ^ folded >> 8) & 0xFF
 
 
 def decode(body: bytes, where: _Where = (0, 0)) -> list[Report]:
@@ -251,23 +271,31 @@ class Framer:
 
     name = PROTOCOL
 
+    def __init__(self) -> None:
+        self.frames = 0
+
     def find(self, data: bytes, at: int) -> int:
         """Where the next sentence may begin, at ``at`` or after it; -1 for nowhere."""
         return data.find(b"$", at)
 
-    def take(self, data: bytes, at: int, origin: int, reports: list[Report]) -> int:
-        """Try the sentence at ``data[at]``, which ``find`` gave. Its end, or WAIT, REFUSED or DAMAGED.
-
-        ``origin`` is the stream's offset of ``data[0]``; what the sentence says is appended to ``reports``.
-        """
-        match = _SENTENCE.match(data, at)
-        if match is None:
-            return WAIT if _BEGINNING.fullmatch(data, at) else REFUSED
-        body, stated = match.groups()
-        if checksum(body) != int(stated, 16):
+    def take(self, data: bytes, at: int, stop: int, origin: int, reports: list[Report]) -> int:
+        """See `framing.Framer`. Sentences come in bursts, so it takes all that follow without a gap."""
+        end = at
+        damaged = False
+        for match in _SENTENCE.finditer(data, at):
+            start, after = match.span()
+            if start != end or start >= stop:
+                break
+            body, stated = match.groups()
+            if checksum(body) != _HEX[stated]:
+                damaged = start == at
+                break
+            end = after
+            self.frames += 1
+            if body[2:5] in _KEYS:
+                reports += decode(body, (origin + start, origin + end))
+        if end > at:
+            return end
+        if damaged:
             return DAMAGED
-        end = match.end()
-        key = body[2:5]
-        if key in _STANDARD or key in _VENDOR:
-            reports += decode(body, (origin + at, origin + end))
-        return end
+        return WAIT if _BEGINNING.fullmatch(data, at) else REFUSED

@@ -65,17 +65,15 @@ class Scanner:
 
     def _scan(self, data: bytes, final: bool) -> list[Report]:
         reports: list[Report] = []
-        framers, origin, size = self._framers, self._origin, len(data)
-        frames, damaged = self.counters.frames, self.counters.damaged
-        good = [0] * len(framers)
+        framers, counters, origin, size = self._framers, self.counters, self._origin, len(data)
         framed_bytes = 0
         starts = [_start(framer, data, 0) for framer in framers]
         while (at := min(starts)) < size:
             index = starts.index(at)
             framer = framers[index]
-            end = framer.take(data, at, origin, reports)
+            stop = min(starts[:index] + starts[index + 1 :], default=size)
+            end = framer.take(data, at, stop, origin, reports)
             if end > 0:
-                good[index] += 1
                 framed_bytes += end - at
                 for other, start in enumerate(starts):
                     if start < end:
@@ -84,11 +82,11 @@ class Scanner:
             if end == WAIT and not final:
                 break
             if end == DAMAGED:
-                damaged[framer.name] += 1
+                counters.damaged[framer.name] += 1
             starts[index] = _start(framer, data, at + 1)
-        for framer, count in zip(framers, good, strict=True):
-            frames[framer.name] += count
-        self.counters.skipped_bytes += at - framed_bytes
+        for framer in framers:
+            counters.frames[framer.name] = framer.frames
+        counters.skipped_bytes += at - framed_bytes
         self._rest = data[at:]
         self._origin = origin + at
         return reports

@@ -265,6 +265,7 @@ class Framer:
 
     def __init__(self) -> None:
         self._decoder = Decoder()
+        self.frames = 0
 
     def find(self, data: bytes, at: int) -> int:
         """Where the next frame may begin; a B5 at the very end may be followed by its 62."""
@@ -273,7 +274,7 @@ class Framer:
             return len(data) - 1
         return found
 
-    def take(self, data: bytes, at: int, origin: int, reports: list[Report]) -> int:
+    def take(self, data: bytes, at: int, stop: int, origin: int, reports: list[Report]) -> int:
         """See `framing.Framer`. It waits for the header, and then for a possible length only."""
         if len(data) - at < 6:
             return WAIT
@@ -288,6 +289,7 @@ class Framer:
         # CK_A alone turns most false starts down, at a quarter of the price.
         if sum(covered) & 0xFF != data[end - 2] or sum(accumulate(covered)) & 0xFF != data[end - 1]:
             return DAMAGED
+        self.frames += 1
         if key in _LENGTHS:
             reports += self._decoder.decode(key, covered[4:], origin + at, origin + end)
         return end
