@@ -1,0 +1,186 @@
+"""The attackers, as one table: name, amounts, what each changes, from when until when.
+
+Written ``NAME[:AMOUNT[,AMOUNT]][@TIME[+DURATION]]``; TIME counts from the start of the world. An attack
+that ends leaves everything as it would have been without it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from refclock.errors import ConfigError
+from refclock.units import NS_PER_S
+from refclock.world import deeds
+from refclock.world.chance import Chance
+from refclock.world.deeds import Answer, HostPlan
+from refclock.world.quantities import Kind, Quantity, parse_duration, parse_quantity
+from refclock.world.receiver import Burst, Moment
+
+_NEVER_NS = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One row: what an attacker is called, what amounts it takes, and what it changes.
+
+    ``forms`` are the kinds that each amount may have; ``default`` is taken where none is written
+    ("" for an attack without amounts).
+    """
+
+    name: str
+    forms: tuple[tuple[Kind, ...], ...]
+    default: str
+    meaning: str
+    receiver: Callable[["Attack", Moment], None] | None = None
+    burst: Callable[["Attack", Burst, bool], Burst] | None = None
+    answer: Callable[["Attack", Answer], None] | None = None
+    rtc: Callable[["Attack", int], int] | None = None
+    host: Callable[["Attack", HostPlan], None] | None = None
+
+
+_T, _R, _N = (Kind.TIME,), (Kind.RATE,), (Kind.COUNT,)
+_L, _S = (Kind.LENGTH,), (Kind.SHARE,)
+_D = deeds
+
+DEEDS = (
+    Deed("step", (_T,), "+100ms", "receiver's time steps", receiver=_D.shift),
+    Deed("ramp", (_R,), "20ppm", "receiver's time drifts away", receiver=_D.shift),
+    Deed("saw", (_T, _L), "800us,600s", "receiver's time swings by AMP within PERIOD", receiver=_D.saw),
+    Deed("meacon", (_L,), "1ms", "signal re-broadcast late: pulse and label late", receiver=_D.meacon),
+    Deed("week", (_N,), "-1024", "receiver's date is off by so many weeks", receiver=_D.weeks),
+    Deed("date", (_T,), "-1024w", "receiver's date is off (1024w, 365d)", receiver=_D.label),
+    Deed("flip-week", (_N,), "-1", "one single second with the week off", receiver=_D.flip_week),
+    Deed("label", (_T,), "-1s", "labels name the wrong second, the pulse is right", receiver=_D.label),
+    Deed("leap", (_N,), "-1", "labels and leap count shift, at no month's end", receiver=_D.leap),
+    Deed("false-leap", (_N,), "+1", "receiver announces a leap second that is none", receiver=_D.false_leap),
+    Deed("utc-invalid", (), "", "leap count is the firmware's default", receiver=_D.utc_invalid),
+    Deed("freeze", (), "", "labels repeat, pulses go on", receiver=_D.freeze),
+    Deed("replay", (_L,), "60s", "bytes recorded so long ago are sent again", burst=_D.replay),
+    Deed("inject", (_T,), "+1h", "hostile messages between the good ones", receiver=_D.inject),
+    Deed("nmea-late", (_L,), "600ms", "messages come late", receiver=_D.late),
+    Deed("pps-miss", (_S,), "30%", "pulses are lost", receiver=_D.pulse_miss),
+    Deed("pps-extra", (_S,), "30%", "further pulses, in such a share of seconds", receiver=_D.pulse_extra),
+    Deed("pps-width", (_L,), "200us", "pulses wander by so much either way", receiver=_D.pulse_wander),
+    Deed("gap", (_L,), "30m", "receiver and pulse fall silent", receiver=_D.gap),
+    Deed("gap-jump", (_L, _T), "30m,+50ms", "silence, then back with an offset", receiver=_D.gap_jump),
+    Deed("antenna", (), "", "antenna unplugged: pulse wanders, the fix stays for 20 s", receiver=_D.antenna),
+    Deed("jam", (), "", "jammed: indicated as critical, no fix", receiver=_D.jam),
+    Deed("spoof-flag", (), "", "receiver itself indicates spoofing", receiver=_D.spoof_flag),
+    Deed("rtc", (_T,), "+5s", "RTC is stepped", rtc=_D.rtc_step),
+    Deed("ntp-liar", (_T,), "+200ms", "one server lies", answer=_D.liar),
+    Deed("ntp-majority", (_T,), "+200ms", "more than half of the servers lie alike", answer=_D.majority),
+    Deed("ntp-leap", (_N,), "+1", "all servers announce a leap second", answer=_D.server_leap),
+    Deed("ntp-silence", (), "", "no server answers", answer=_D.silence),
+    Deed("ntp-kod", (), "", "all servers send the kiss of death", answer=_D.kiss_of_death),
+    Deed("collude", ((Kind.RATE, Kind.TIME),), "5ppm", "receiver and all servers go astray together",
+         receiver=_D.shift, answer=_D.collude),
+    Deed("foreign-step", (_T,), "+2s", "somebody else steps the system clock", host=_D.foreign_step),
+    Deed("clocksource", (), "", "kernel gives up the TSC for the HPET", host=_D.clocksource),
+    Deed("raw", (_R,), "50ppm", "the host's own counter changes its rate", host=_D.raw_rate),
+    Deed("vm-pause", (_L,), "20s", "virtual machine paused, its counter stands still", host=_D.vm_pause),
+    Deed("reboot", (_L,), "45s", "host reboots and is away so long", host=_D.reboot),
+)  # fmt: skip
+_BY_NAME = {deed.name: deed for deed in DEEDS}
+
+
+@dataclass(slots=True)
+class Attack:
+    """One attacker at work from ``start_ns`` until ``end_ns`` (truth); ``amounts`` follow the deed's forms.
+
+    ``memory`` and ``walk_ns`` are what some of them remember.
+    """
+
+    deed: Deed
+    text: str
+    amounts: tuple[Quantity, ...]
+    start_ns: int
+    end_ns: int
+    chance: Chance
+    memory: deque[Burst] = field(default_factory=deque)
+    walk_ns: int = 0
+
+    def active(self, at_ns: int) -> bool:
+        """Whether it is at work at a true instant."""
+        return self.start_ns <= at_ns < self.end_ns
+
+    def receiver(self, moment: Moment) -> None:
+        """Change the receiver's state."""
+        if self.deed.receiver is not None and self.active(moment.second * NS_PER_S):
+            self.deed.receiver(self, moment)
+
+    def burst(self, moment: Moment, burst: Burst) -> Burst:
+        """Change the bytes themselves; called before the start as well, for those who record first."""
+        if self.deed.burst is None:
+            return burst
+        return self.deed.burst(self, burst, self.active(moment.second * NS_PER_S))
+
+    def answer(self, answer: Answer) -> None:
+        """Change what an NTP server answers."""
+        if self.deed.answer is not None and self.active(answer.at_ns):
+            self.deed.answer(self, answer)
+
+    def rtc_ns(self, at_ns: int) -> int:
+        """How far the RTC has been moved."""
+        return self.deed.rtc(self, at_ns) if self.deed.rtc is not None and self.active(at_ns) else 0
+
+    def host(self, plan: HostPlan) -> None:
+        """Enter what happens to the host itself."""
+        if self.deed.host is not None:
+            self.deed.host(self, plan)
+
+
+def parse_attack(text: str, start_ns: int, duration_ns: int, seed: int) -> Attack:
+    """Read ``NAME[:AMOUNT][@TIME[+DURATION]]`` for a world of ``duration_ns`` that starts at ``start_ns``.
+
+    Without TIME it begins half-way. Raises ConfigError that says what was expected.
+    """
+    what, at, when = text.partition("@")
+    name, colon, written = what.partition(":")
+    deed = _BY_NAME.get(name)
+    if deed is None:
+        raise ConfigError(f"attack {text!r}: nobody is called {name!r}; there are {', '.join(_BY_NAME)}.")
+    try:
+        amounts = _amounts(deed, written if colon else deed.default)
+        begin, _, lasting = when.partition("+")
+        offset_ns = duration_ns // 2 if not at else 0 if begin in ("0", "0s") else parse_duration(begin)
+        end_ns = start_ns + offset_ns + parse_duration(lasting) if lasting else _NEVER_NS
+    except ConfigError as error:
+        raise ConfigError(f"attack {text!r}: {error}") from None
+    return Attack(deed, text, amounts, start_ns + offset_ns, end_ns, Chance(seed, f"attack {text}"))
+
+
+def _amounts(deed: Deed, written: str) -> tuple[Quantity, ...]:
+    parts = written.split(",") if written else []
+    if len(parts) != len(deed.forms):
+        wanted = " and ".join(_choice(form) for form in deed.forms) or "no amount"
+        example = f", as in {deed.name}:{deed.default}" if deed.default else ""
+        raise ConfigError(f"expected {wanted}{example}; found {written!r}.")
+    amounts = tuple(parse_quantity(part) for part in parts)
+    for amount, form in zip(amounts, deed.forms, strict=True):
+        if not any(amount.suits(kind) for kind in form):
+            raise ConfigError(
+                f"expected {_choice(form)}, as in {deed.name}:{deed.default}; found {written!r}."
+            )
+    return amounts
+
+
+def _choice(form: tuple[Kind, ...]) -> str:
+    return " or ".join(kind.value for kind in form)
+
+
+def host_plan(attacks: Sequence[Attack]) -> HostPlan:
+    """What all attacks together do to the host."""
+    plan = HostPlan()
+    for attack in attacks:
+        attack.host(plan)
+    return plan
+
+
+def attack_table() -> str:
+    """The attacks for people: one a line, with the amount that is taken where none is written."""
+    width = max(len(deed.name) + len(deed.default) for deed in DEEDS) + 3
+    lines = []
+    for deed in DEEDS:
+        written = f"{deed.name}:{deed.default}" if deed.default else deed.name
+        lines.append(f"  {written:<{width}}{deed.meaning}")
+    return "\n".join(lines)
