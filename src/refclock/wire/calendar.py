@@ -4,6 +4,8 @@ The arithmetic counts from 1 March of year 0, so that the leap day is the last d
 lengths of the months follow one linear rule (153 days every five months). 400 years are 146,097 days.
 """
 
+from functools import lru_cache
+
 from refclock.units import S_PER_DAY
 
 # 1970-01-01 in days since 0000-03-01.
@@ -61,11 +63,14 @@ def begins_a_month(posix_s: int) -> bool:
     return second_of_day == 0 and civil_from_days(days)[2] == 1
 
 
+@lru_cache(maxsize=16)
 def show_utc(posix_s: int, second60: bool = False) -> str:
-    """``2016-12-31T23:59:59``; ending in ``:60`` for the leap second after ``posix_s``."""
+    """``2016-12-31T23:59:59``; ending in ``:60`` for the leap second after ``posix_s``.
+
+    Several messages name the same second, hence the cache.
+    """
     days, second_of_day = divmod(posix_s, S_PER_DAY)
     year, month, day = civil_from_days(days)
     hour, rest = divmod(second_of_day, 3600)
     minute, second = divmod(rest, 60)
-    second += second60
-    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second + second60:02}"
