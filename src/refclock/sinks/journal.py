@@ -65,28 +65,29 @@ class Journal:
             )
         elif isinstance(decision, Withhold):
             numbers = f"value {decision.value}, limit {decision.limit}"
-            self._refusal(decision.raw_ns, decision.reason, f"withheld: {decision.reason} ({numbers})")
+            self.repeating(decision.raw_ns, decision.reason, f"withheld: {decision.reason} ({numbers})")
         elif isinstance(decision, Accuse):
             evidence = ", ".join(f"{key} {value}" for key, value in decision.evidence.items())
-            self._refusal(
+            self.repeating(
                 decision.raw_ns,
                 f"accuse {decision.source}",
                 f"{decision.source} is held to be wrong: {evidence}",
             )
 
-    def _refusal(self, raw_ns: int, key: str, text: str) -> None:
+    def repeating(self, raw_ns: int, key: str, text: str, priority: int = WARNING) -> None:
+        """A line that may come again and again under one ``key``: now, then a summary each 10 min."""
         episode = self._episodes.get(key)
         if episode is None or raw_ns - episode.seen_raw_ns >= _SUMMARY_NS:
             if len(self._episodes) >= _MAX_EPISODES:
                 self._episodes.pop(next(iter(self._episodes)))
             self._episodes[key] = _Episode(raw_ns, raw_ns, 0)
-            self.log(WARNING, text)
+            self.log(priority, text)
             return
         episode.seen_raw_ns = raw_ns
         episode.count += 1
         if raw_ns - episode.logged_raw_ns >= _SUMMARY_NS:
             minutes = (raw_ns - episode.logged_raw_ns) // (60 * NS_PER_S)
-            self.log(WARNING, f"{text}; {episode.count} times in the last {minutes} min")
+            self.log(priority, f"{text}; {episode.count} times in the last {minutes} min")
             episode.logged_raw_ns, episode.count = raw_ns, 0
 
     def tend(self, raw_ns: int) -> None:
