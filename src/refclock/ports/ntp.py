@@ -27,7 +27,7 @@ _AT_ONCE = 8
 _PASSED_ON = 4
 # A query that has drawn so many wrong ones is given up: someone floods us.
 _FLOOD = 64
-_BURST, _BURST_SPACING_NS = 4, 2 * NS_PER_S
+_BURST, _BURST_NS, _BURST_SILENT_NS = 4, 2 * NS_PER_S, 8 * NS_PER_S
 _RESOLVE_AFTER_LOSSES = 8
 _POLL_LONGEST_S = 1024
 
@@ -35,7 +35,8 @@ _Address = tuple[int, tuple[object, ...]]  # address family, and what connect() 
 
 
 class NtpPort(DevicePort):
-    """One server, asked every ``poll_s`` (the first four times every 2 s), give or take a sixteenth.
+    """One server, asked every ``poll_s``, give or take a sixteenth. Until its first four answers it is
+    asked every 2 s, or every 8 s if it stays silent: at boot the network may come later than we do.
 
     Each query has a socket of its own, connected, so that the kernel drops what comes from elsewhere and
     reports an ICMP refusal, and bound to a fresh port. Its 64-bit transmit time stamp is random, which
@@ -62,7 +63,7 @@ class NtpPort(DevicePort):
         self._socket: socket.socket | None = None
         self._address: _Address | None = None
         self._resolved = 0  # how often; the next of several addresses is taken each time
-        self._asked = 0
+        self._answered = 0
         self._losses = 0
         self._doubled = 0  # how often a kiss-o'-death doubled the interval
         self._cookie = b""
@@ -71,7 +72,7 @@ class NtpPort(DevicePort):
 
     def _open(self) -> str:
         self._resolve()
-        self._asked = self._losses = self._doubled = 0
+        self._answered = self._losses = self._doubled = 0
         # Several servers' first questions need not leave in one iteration of the loop.
         self._wake_ns = stamp.raw() + _random_below(200 * NS_PER_MS)
         return f"asking {self.peer}"
@@ -86,7 +87,7 @@ class NtpPort(DevicePort):
             except (OSError, UnicodeError) as error:
                 why = error.strerror if isinstance(error, OSError) else "not a host name"
                 raise PortError(
-                    f"{self.peer}: the name does not resolve ({why}); correct ntp.servers, or give an address."
+                    f"{self.peer}: the name does not resolve: {why}; mend ntp.servers, or give an address."
                 ) from None
         family, _, _, _, address = found[self._resolved % len(found)]
         self._resolved += 1
@@ -116,7 +117,6 @@ class NtpPort(DevicePort):
         self._cookie = os.urandom(8)  # the source of the secrets module, which alone costs 4 MiB of memory
         request = bytearray(ntplib.NTPPacket(version=_VERSION, mode=_CLIENT).to_data())
         request[_TRANSMIT] = self._cookie
-        self._asked += 1
         self._wrong = 0
         self._t1_ns = stamp.raw()
         try:
@@ -161,6 +161,7 @@ class NtpPort(DevicePort):
 
     def _finish(self, kissed: bool) -> None:
         self._losses = 0
+        self._answered += 1
         self._doubled = self._doubled + 1 if kissed else max(0, self._doubled - 1)
         while self._doubled and self._poll_s << (self._doubled - 1) >= _POLL_LONGEST_S:
             self._doubled -= 1
@@ -176,8 +177,8 @@ class NtpPort(DevicePort):
         """Close this query's socket, and set the time of the next one, counted from the last."""
         self._shut()
         interval_ns = min(_POLL_LONGEST_S, self._poll_s << self._doubled) * NS_PER_S
-        if self._asked < _BURST and not self._doubled:
-            interval_ns = min(interval_ns, _BURST_SPACING_NS)
+        if self._answered < _BURST and not self._doubled:
+            interval_ns = min(interval_ns, _BURST_NS if self._losses < _BURST else _BURST_SILENT_NS)
         # Jitter keeps the clients of one server, and the servers of one client, from falling into step.
         jitter_ns = _random_below(interval_ns // 8) - interval_ns // 16
         self._wake_ns = self._t1_ns + interval_ns + jitter_ns

@@ -126,8 +126,8 @@ class KernelPps(DevicePort):
             if error.errno not in (errno.EPERM, errno.EACCES):
                 raise
             raise PortError(
-                f"{self._device}: capture of {self._edge} edges is off, and to switch it on needs CAP_SYS_TIME; "
-                "let root do it once (it stays on), or set pps.edge to the other one."
+                f"{self._device}: capture of {self._edge} edges is off, and switching it on takes "
+                "CAP_SYS_TIME; let root do it once (it stays on), or set pps.edge to the other one."
             ) from None
 
     def _fetch(self, handle: int) -> _Edge:
@@ -195,8 +195,8 @@ def _explain(device: str, error: OSError) -> PortError:
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return PortError(
-            f"{device}: permission denied, expected to be readable; give it MODE=0640 and a GROUP that refclock "
-            "runs in by a udev rule."
+            f"{device}: permission denied, expected to be readable; give it MODE=0640 and a GROUP "
+            "that refclock runs in by a udev rule."
         )
     if error.errno in (errno.ENOTTY, errno.EINVAL, errno.EISDIR):
         return PortError(f"{device}: not a PPS device; set pps.device to /dev/ppsN.")

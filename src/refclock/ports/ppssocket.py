@@ -47,8 +47,8 @@ class EmulatedPps(DevicePort):
             made = os.stat(self._path)
         except OSError as error:
             raise PortError(
-                f"{self._path}: cannot create a socket there ({_why(error)}); name a path in a directory that "
-                "refclock may write, as pps.device."
+                f"{self._path}: cannot create a socket there ({_why(error)}); name a path in a directory "
+                "that refclock may write, as pps.device."
             ) from None
         self._bound = made.st_dev, made.st_ino
         self.fd = self._socket.fileno()

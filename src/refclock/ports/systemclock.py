@@ -58,8 +58,8 @@ class SystemClockPort(DevicePort):
         if self._adjtimex(buffer) < 0:
             raise PortError(
                 f"adjtimex: {os.strerror(ctypes.get_errno())}, expected leave to read the clock's state; "
-                "name adjtimex in the unit's SystemCallFilter (ProtectClock forbids it; without CAP_SYS_TIME it "
-                "cannot set anything)."
+                "name adjtimex in the unit's SystemCallFilter (ProtectClock forbids it; without "
+                "CAP_SYS_TIME it cannot set anything)."
             )
         when = stamp.now()
         fields = _TIMEX.unpack(buffer.raw)
