@@ -49,7 +49,7 @@ _OTHER_MAX = 512
 _CLASSES = frozenset(b"\x01\x02\x03\x04\x05\x06\x09\x0a\x0b\x0d\x10\x13\x21\x27\x28\x29")
 
 _TIMEUTC = Struct("<4xIiHBBBBBB")
-_TIMEGPS = Struct("<IiHbBI")
+_TIMEGPS = Struct("<IihbBI")
 _TIMELS = Struct("<8xBbBbiHH3xB")
 _PVT = Struct("<4xHBBBBBBIiBB")
 _TP = Struct("<IIiHBB")
@@ -161,7 +161,7 @@ class Decoder:
         if not valid & 4:
             return []
         self._leap_s = leap_s
-        if i_tow_ms >= S_PER_WEEK * 1000 or abs(f_tow_ns) > NS_PER_MS:
+        if week < 0 or i_tow_ms >= S_PER_WEEK * 1000 or abs(f_tow_ns) > NS_PER_MS:
             return []
         carry_s, frac_ns = divmod(i_tow_ms * NS_PER_MS + f_tow_ns, NS_PER_S)
         utc_s = GPS_EPOCH_S + week * S_PER_WEEK + carry_s - leap_s
@@ -286,8 +286,7 @@ class Framer:
         if len(data) < end:
             return WAIT
         covered = data[at + 2 : end - 2]
-        # CK_A alone turns most false starts down, at a quarter of the price.
-        if sum(covered) & 0xFF != data[end - 2] or sum(accumulate(covered)) & 0xFF != data[end - 1]:
+        if checksum(covered) != (data[end - 2], data[end - 1]):
             return DAMAGED
         self.frames += 1
         if key in _LENGTHS:
