@@ -303,6 +303,31 @@ def test_a_name_that_does_not_resolve(make, monkeypatch):
     assert port.on_timer(port.wake_at()) == [], "told once"
 
 
+def test_a_name_that_can_be_none(make):
+    port = make(("a" * 70 + ".example", 123))
+    with pytest.raises(PortError, match="not a host name"):
+        port.open()
+
+
+def test_a_resolver_that_fails_later_takes_the_port_down(server, make, monkeypatch):
+    port = make(server.address, timeout_ms=10)
+    port.open()
+    for _ in range(8):
+        ask(port)
+        collect(port)
+
+    def refuse(*_args, **_kind):
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr("refclock.ports.ntp.socket.getaddrinfo", refuse)
+    (down,) = ask(port)
+    assert not down.up
+    assert "Temporary failure" in down.reason
+    monkeypatch.undo()
+    (up,) = port.on_timer(port.wake_at())
+    assert up.up
+
+
 def test_after_eight_losses_the_next_of_its_addresses_is_asked(server, make, monkeypatch):
     dead = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     dead.bind(("127.0.0.1", 0))

@@ -282,6 +282,20 @@ def test_a_file_that_is_no_pps_device(tmp_path):
     port.close()
 
 
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.EACCES, "permission denied.*udev rule"), (errno.EMFILE, "cannot be used")]
+)
+def test_a_device_that_cannot_be_opened(device, monkeypatch, number, said):
+    def refuse(*_args):
+        raise OSError(number, os.strerror(number))
+
+    port = KernelPps(PpsSettings(str(device)), "pps0")
+    monkeypatch.setattr("refclock.ports.pps.os.open", refuse)
+    with pytest.raises(PortError, match=said):
+        port.open()
+    port.close()
+
+
 # The emulated pulse.
 
 

@@ -80,15 +80,16 @@ class NtpPort(DevicePort):
     def _resolve(self) -> None:
         kind = {"type": socket.SOCK_DGRAM, "proto": socket.IPPROTO_UDP}
         try:
-            found = socket.getaddrinfo(self._host, self._port, flags=socket.AI_NUMERICHOST, **kind)
-        except socket.gaierror:
             try:
+                found = socket.getaddrinfo(self._host, self._port, flags=socket.AI_NUMERICHOST, **kind)
+            except socket.gaierror:  # not an address
                 found = socket.getaddrinfo(self._host, self._port, **kind)
-            except (OSError, UnicodeError) as error:
-                why = error.strerror if isinstance(error, OSError) else "not a host name"
-                raise PortError(
-                    f"{self.peer}: the name does not resolve: {why}; mend ntp.servers, or give an address."
-                ) from None
+        except (OSError, UnicodeError) as error:
+            # UnicodeError: the idna codec, on a label that is empty or longer than 63 characters.
+            why = error.strerror if isinstance(error, OSError) else "not a host name"
+            raise PortError(
+                f"{self.peer}: the name does not resolve: {why}; mend ntp.servers, or give an address."
+            ) from None
         family, _, _, _, address = found[self._resolved % len(found)]
         self._resolved += 1
         self._address = family, address
