@@ -9,24 +9,20 @@ from collections.abc import Callable, Mapping
 
 from refclock.errors import CaptureError
 from refclock.model import (
-    Accuse,
     Command,
     Decision,
     Event,
     Mark,
-    ModeChange,
     NtpReply,
     PhcReading,
     PortChange,
     PpsEdge,
-    Publish,
-    Request,
     RtcTick,
     SerialBytes,
     SerialSent,
     SystemClock,
     Tick,
-    Withhold,
+    decision_fields,
 )
 
 Fields = dict[str, object]
@@ -155,26 +151,4 @@ def parse_event(fields: Fields) -> Event | None:
 
 def decision_line(decision: Decision) -> str:
     """A decision as its line, without the newline: what the daemon logs and ``replay`` prints."""
-    if isinstance(decision, Publish):
-        return (
-            f'{{"d":"publish","raw":{decision.raw_ns},"utc":{decision.utc_ns},"sys":{decision.sys_ns},'
-            f'"leap":{decision.leap},"bound":{decision.bound_ns}}}'
-        )
-    fields: Fields
-    if isinstance(decision, Withhold):
-        fields = {"d": "withhold", "raw": decision.raw_ns, "reason": decision.reason}
-        fields |= {"value": decision.value, "limit": decision.limit}
-        if decision.utc_ns is not None:
-            fields["utc"] = decision.utc_ns
-        if decision.mask is not None:
-            fields["mask"] = decision.mask
-    elif isinstance(decision, ModeChange):
-        fields = {"d": "mode", "raw": decision.raw_ns, "from": decision.before.value}
-        fields |= {"to": decision.after.value, "reason": decision.reason}
-    elif isinstance(decision, Accuse):
-        fields = {"d": "accuse", "raw": decision.raw_ns, "source": decision.source}
-        fields["evidence"] = dict(decision.evidence)
-    elif isinstance(decision, Request):
-        fields = {"d": "request", "raw": decision.raw_ns, "port": decision.port}
-        fields["data"] = decision.data.decode("latin-1")
-    return _ENCODER.encode(fields)
+    return _ENCODER.encode(decision_fields(decision))

@@ -190,3 +190,27 @@ class Request:
 
 
 Decision = Publish | Withhold | ModeChange | Accuse | Request
+
+
+def decision_fields(decision: Decision) -> dict[str, object]:
+    """A decision as the fields of its line in the published form (docs/capture-format.md), in order."""
+    if isinstance(decision, Publish):
+        fields: dict[str, object] = {"d": "publish", "raw": decision.raw_ns, "utc": decision.utc_ns}
+        fields |= {"sys": decision.sys_ns, "leap": decision.leap, "bound": decision.bound_ns}
+    elif isinstance(decision, Withhold):
+        fields = {"d": "withhold", "raw": decision.raw_ns, "reason": decision.reason}
+        fields |= {"value": decision.value, "limit": decision.limit}
+        if decision.utc_ns is not None:
+            fields["utc"] = decision.utc_ns
+        if decision.mask is not None:
+            fields["mask"] = decision.mask
+    elif isinstance(decision, ModeChange):
+        fields = {"d": "mode", "raw": decision.raw_ns, "from": decision.before.value}
+        fields |= {"to": decision.after.value, "reason": decision.reason}
+    elif isinstance(decision, Accuse):
+        fields = {"d": "accuse", "raw": decision.raw_ns, "source": decision.source}
+        fields["evidence"] = dict(decision.evidence)
+    else:
+        fields = {"d": "request", "raw": decision.raw_ns, "port": decision.port}
+        fields["data"] = decision.data.decode("latin-1")
+    return fields

@@ -1,7 +1,7 @@
 """Strict configuration: TOML in, a frozen Policy out. The hard caps live here, in code."""
 
 from refclock.policy.document import parse_policy
-from refclock.policy.limits import HARD_CAPS_PPT, LIMIT_ROWS, PROFILES, LimitRow, Limits
+from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits
 from refclock.policy.settings import (
     Loosened,
     NtpSettings,
@@ -10,6 +10,7 @@ from refclock.policy.settings import (
     ReceiverSettings,
     RtcSettings,
 )
+from refclock.policy.table import LIMIT_ROWS, LimitRow
 
 __all__ = [
     "HARD_CAPS_PPT",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from refclock.errors import ConfigError
-from refclock.policy.limits import HARD_CAPS_PPT, LIMIT_ROWS, PROFILES, Limits, profile_limits
+from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits, profile_limits
 from refclock.policy.settings import (
     Loosened,
     NtpSettings,
@@ -16,6 +16,7 @@ from refclock.policy.settings import (
     ReceiverSettings,
     RtcSettings,
 )
+from refclock.policy.table import LIMIT_ROWS
 from refclock.units import NS_PER_US
 
 _TOP = (

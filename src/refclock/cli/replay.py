@@ -1,0 +1,106 @@
+"""``refclock replay``: decide a capture again."""
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping
+
+from refclock import BUILD_UTC_S
+from refclock.capture import CaptureReader
+from refclock.cli.configfile import read_config
+from refclock.cli.summary import Summary, unmet
+from refclock.core.bridge import Bridge
+from refclock.errors import CaptureError
+from refclock.jsonform import decision_line
+from refclock.model import Decision
+from refclock.policy import Policy, parse_policy
+
+EXAMPLE = "refclock replay monday.jsonl.xz --summary"
+_BATCH = 4096
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("capture", help="a capture file (.gz and .xz by suffix), or - for standard input")
+    parser.add_argument("--policy", metavar="FILE", help="judge by this configuration, not the capture's own")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--decisions", action="store_true", help="print each decision as a line of JSON (default)"
+    )
+    what.add_argument("--summary", action="store_true", help="print a table for people")
+    what.add_argument("--verify", action="store_true", help="compare with what the live daemon decided")
+
+
+def own_policy(reader: CaptureReader) -> Policy:
+    """The policy that a capture was made under. Raises CaptureError or ConfigError."""
+    told = reader.header.get("policy", "")
+    if not isinstance(told, str):
+        raise CaptureError(f"{reader.path}:1: policy: expected the TOML text of a configuration.")
+    return parse_policy(told, f"{reader.path}: policy")
+
+
+def bridge_for(header: Mapping[str, object], policy: Policy) -> Bridge:
+    """The core as it was when the capture was made: under its policy, ports and build date."""
+    host, ports = header.get("host"), header.get("ports")
+    built = host.get("build_utc_s") if isinstance(host, dict) else None
+    listed = ports.values() if isinstance(ports, dict) else ()
+    has_pps = policy.pps is not None or any(
+        isinstance(one, dict) and one.get("kind") == "pps" for one in listed
+    )
+    return Bridge(policy, built if isinstance(built, int) else BUILD_UTC_S, has_pps)
+
+
+def replay(reader: CaptureReader, bridge: Bridge) -> Iterator[Decision]:
+    """Each decision of a capture, in order."""
+    step = bridge.step
+    for event in reader:
+        yield from step(event)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Replay one capture; 0 replayed, 1 an expectation of its header (or --verify) was not met."""
+    with CaptureReader(args.capture) as reader:
+        policy = read_config(args.policy)[1] if args.policy else own_policy(reader)
+        bridge = bridge_for(reader.header, policy)
+        summary = Summary(reader.header)
+        digest, count = hashlib.sha256(), 0
+        lines: list[str] = []
+        for decision in replay(reader, bridge):
+            count += 1
+            line = decision_line(decision) + "\n"
+            digest.update(line.encode())
+            summary.add(decision)
+            if not (args.summary or args.verify):
+                lines.append(line)
+                if len(lines) >= _BATCH:
+                    sys.stdout.write("".join(lines))
+                    lines.clear()
+        sys.stdout.write("".join(lines))
+        summary.finish(bridge, reader)
+    for note in summary.notes:
+        print(f"refclock replay: {args.capture}: {note}", file=sys.stderr)
+    if args.summary:
+        print(summary.table())
+    failed = unmet(reader.header, summary)
+    for expectation in failed:
+        print(f"refclock replay: {args.capture}: not as expected: {expectation}", file=sys.stderr)
+    if args.verify:
+        return _verify(args.capture, reader, digest.hexdigest(), count) or int(bool(failed))
+    return int(bool(failed))
+
+
+def _verify(path: str, reader: CaptureReader, found: str, count: int) -> int:
+    footer = reader.footer or {}
+    told = footer.get("decisions_sha256")
+    if told is None:
+        raise CaptureError(
+            f"{path}: holds no digest of live decisions (a truncated, recorded or simulated capture has none); "
+            "nothing to verify against."
+        )
+    if told == found:
+        print(f"{path}: verified: {count} decisions, the same as live, byte for byte")
+        return 0
+    print(
+        f"{path}: NOT the same: live {footer.get('decisions')} decisions {told!s:.16}..., now {count} {found:.16}..."
+    )
+    return 1

@@ -1,0 +1,208 @@
+"""The only public door of the core: events in, decisions out, and when to be woken.
+
+Nothing here reads a clock: time is what the events say. The same events give the same decisions.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+
+from refclock.core import memory, view
+from refclock.core.health import ReceiverHealth
+from refclock.core.modes import Trigger
+from refclock.core.pairing import Edge, Pairing, Refused, Second
+from refclock.core.timeline import Timeline
+from refclock.core.vetting import Vetting
+from refclock.model import (
+    Accuse,
+    Command,
+    Decision,
+    Event,
+    ModeChange,
+    NtpReply,
+    PpsEdge,
+    Publish,
+    RtcTick,
+    SerialBytes,
+    SystemClock,
+    Withhold,
+)
+from refclock.policy import Policy
+from refclock.units import NS_PER_S
+from refclock.wire.report import Label, LeapInfo
+from refclock.wire.scanner import Scanner
+
+# An edge fetched later than this cannot be placed well on the raw counter.
+_MAX_EDGE_AGE_NS = 2 * NS_PER_S
+_KEPT_CHUNKS = 64
+
+
+class Bridge:
+    """One receiver's vetting.
+
+    ``build_utc_s`` is the program's build date (POSIX s): no date before it is believed. ``has_pps`` says
+    whether a PPS port is configured; without one a message's own arrival stands for the pulse.
+    """
+
+    def __init__(self, policy: Policy, build_utc_s: int, has_pps: bool | None = None) -> None:
+        self.policy = policy
+        self.vetting = Vetting(policy, build_utc_s)
+        self.health = ReceiverHealth()
+        pulsed = policy.pps is not None if has_pps is None else has_pps
+        self.pairing = Pairing(policy, pulsed, self.health)
+        self._edge_kind = policy.pps.edge if policy.pps else "assert"
+        self._protocol = policy.receiver.protocol
+        self._timeline = Timeline()
+        self._latest_ns = -(1 << 63)
+        self._stepped_ns: int | None = None
+        self._scanner = Scanner(self._protocol)
+        self._chunks: deque[tuple[int, SerialBytes]] = deque(maxlen=_KEPT_CHUNKS)
+        self._received = 0
+        self._identity: tuple[str, str] | None = None
+        self.last_publish: Publish | None = None
+        self.last_withhold: Withhold | None = None
+        self.last_accusation: Accuse | None = None
+        self.mode_reason = "started"
+        self.mode_since_ns: int | None = None
+        self.counters: dict[str, int] = {"published": 0, "withheld": 0, "accused": 0}
+
+    def step(self, event: Event) -> list[Decision]:
+        """Take one event; returns what is decided because of it, in order."""
+        found: list[Refused | Decision] = []
+        if event.raw_ns < self._latest_ns - NS_PER_S:
+            found += self.vetting.disrupt(event.raw_ns, "the raw counter went backwards")
+            self._timeline = Timeline()
+            self._latest_ns = event.raw_ns
+        self._latest_ns = max(self._latest_ns, event.raw_ns)
+        if not isinstance(event, RtcTick):  # its stamp is that of a tick seen earlier
+            stepped = self._timeline.observe(event)
+            if stepped:
+                self._stepped_ns = event.raw_ns
+                found.append(Refused(event.raw_ns, "clock-step", abs(stepped), 0))
+        found += self.vetting.on_time(event.raw_ns)
+        if isinstance(event, SerialBytes):
+            found += self._on_bytes(event)
+        elif isinstance(event, PpsEdge):
+            found += self._on_pps(event)
+        elif isinstance(event, NtpReply):
+            found += self.vetting.witnesses.on_ntp(event)
+        elif isinstance(event, RtcTick):
+            found += self.vetting.witnesses.on_rtc(event)
+        elif isinstance(event, SystemClock):
+            found += self._on_system(event)
+        elif isinstance(event, Command):
+            found += self._on_command(event)
+        return [self._note(one) for one in found]
+
+    def wake_at(self) -> int | None:
+        """When (raw ns) a Tick should come at the latest, or None."""
+        return self.vetting.deadline_ns()
+
+    def view(self, raw_ns: int) -> dict[str, object]:
+        """The state for people and monitors, as JSON-able values (docs/status.md)."""
+        return view.view(self, raw_ns)
+
+    def memory(self) -> dict[str, object]:
+        """What must survive a restart."""
+        return memory.remember(self.vetting, self._identity)
+
+    def _on_bytes(self, event: SerialBytes) -> list[Refused | Decision]:
+        self._received += len(event.data)
+        self._chunks.append((self._received, event))
+        found: list[Refused | Decision] = []
+        rate = self.vetting.witnesses.rate
+        for report in self._scanner.feed(event.data):
+            arrival = self._arrival(report.start)
+            self.health.hear(report, arrival.raw_ns)
+            if isinstance(report, Label):
+                heard = self.pairing.on_label(report, arrival.raw_ns, arrival.real_ns, arrival.unc_ns, rate)
+                found += self._vet(heard)
+            elif isinstance(report, LeapInfo):
+                self.vetting.witnesses.leap.announce(report.change, report.at_s)
+        return found
+
+    def _arrival(self, start: int) -> SerialBytes:
+        """The chunk in which a frame began (the oldest kept where it began before that)."""
+        while len(self._chunks) > 1 and self._chunks[0][0] <= start:
+            self._chunks.popleft()
+        return self._chunks[0][1]
+
+    def _on_pps(self, event: PpsEdge) -> list[Refused | Decision]:
+        if event.edge != self._edge_kind:
+            return []
+        limit = self.policy.limits.stamp_unc_ns
+        if event.unc_ns > limit:
+            return [Refused(event.raw_ns, "stamp-uncertain", event.unc_ns, limit)]
+        age = event.real_ns - event.at_ns
+        if not 0 <= age <= _MAX_EDGE_AGE_NS:
+            return [Refused(event.raw_ns, "edge-stale", age, _MAX_EDGE_AGE_NS)]
+        placed = self._timeline.place(event, event.at_ns)
+        if self._stepped_ns is not None and placed.raw_ns < self._stepped_ns:
+            return []  # stamped before the step that was reported: its place cannot be told
+        edge = Edge(placed.raw_ns, placed.unc_ns, event.at_ns)
+        return self._vet(self.pairing.on_edge(edge, event.seq, self.vetting.witnesses.rate))
+
+    def _vet(self, heard: list[Second | Refused]) -> list[Refused | Decision]:
+        found: list[Refused | Decision] = []
+        for one in heard:
+            if isinstance(one, Second):
+                raw_ns = one.edge.raw_ns
+                found += self.vetting.on_second(
+                    one, self.health.fault(raw_ns), self.health.utc_confirmed(raw_ns) is True
+                )
+            else:
+                found += self.vetting.on_refused(one)
+        self.pairing.expect(self.vetting.grid_ns)
+        return found
+
+    def _on_system(self, event: SystemClock) -> list[Refused | Decision]:
+        identity = (event.boot_id, event.clocksource)
+        found: list[Refused | Decision] = [*self.vetting.witnesses.on_system(event)]
+        if self._identity is not None and identity != self._identity:
+            what = "boot_id" if event.boot_id != self._identity[0] else "clocksource"
+            found += self.vetting.disrupt(event.raw_ns, f"{what} changed")
+        self._identity = identity
+        self.vetting.take_up(event.raw_ns, identity)
+        return found
+
+    def _on_command(self, event: Command) -> list[Refused | Decision]:
+        if event.verb == "restore":
+            return list(memory.restore(self.vetting, event.raw_ns, event.args))
+        if event.verb == "rearm":
+            return list(
+                self.vetting.rearm(event.raw_ns, str(event.args.get("reason", "")) or "no reason given")
+            )
+        if event.verb == "leap-table":
+            self._load_leap_table(event.args)
+        return []
+
+    def _load_leap_table(self, args: Mapping[str, object]) -> None:
+        expires, steps = args.get("expires_s"), args.get("steps")
+        if isinstance(expires, int) and isinstance(steps, list):
+            pairs = [
+                (one[0], one[1])
+                for one in steps
+                if isinstance(one, list) and [type(x) for x in one] == [int, int]
+            ]
+            self.vetting.witnesses.leap.load_table(expires, pairs)
+
+    def _note(self, one: Refused | Decision) -> Decision:
+        """Count and remember a decision; a refusal becomes one here."""
+        if isinstance(one, Refused):
+            utc_ns = None if one.utc_s is None else one.utc_s * NS_PER_S
+            one = Withhold(one.raw_ns, one.reason, one.value, one.limit, utc_ns, one.mask)
+        if isinstance(one, Publish):
+            self.counters["published"] += 1
+            self.last_publish = one
+        elif isinstance(one, Withhold):
+            self.counters["withheld"] += 1
+            self.counters[one.reason] = self.counters.get(one.reason, 0) + 1
+            self.last_withhold = one
+        elif isinstance(one, Accuse):
+            self.counters["accused"] += 1
+            self.last_accusation = one
+        elif isinstance(one, ModeChange):
+            self.mode_reason, self.mode_since_ns = one.reason, one.raw_ns
+        return one
+
+
+__all__ = ["Bridge", "Trigger"]

@@ -1,0 +1,126 @@
+"""What a second must pass once a receiver is trusted: numbering, gate, order; and the bound it earns."""
+
+from dataclasses import dataclass
+
+from refclock.core.gate import Gate, Mask
+from refclock.core.interval import Interval, RawRate
+from refclock.core.pairing import Refused, Second
+from refclock.policy import Policy
+from refclock.units import NS_PER_S, S_PER_DAY, nearest_second, scale_up
+
+# Beyond this uncertainty the raw counter cannot number a second any more; the witnesses must.
+_NUMBERING_NS = 400_000_000
+_YEAR_NS = 365 * S_PER_DAY * NS_PER_S
+
+
+def masks_for(policy: Policy, enrolled: bool) -> tuple[Mask, ...]:
+    """The masks in force. Mask 2 needs an enrolled rate; kdc-cesium's is against the cesium's own pulse.
+
+    Without PPS a second is placed by its message's arrival, so B is wider by that jitter, both ways.
+    """
+    limits = policy.limits
+    wider = 0 if policy.pps is not None else 2 * policy.receiver.message_jitter_ns
+    masks = [Mask(limits.mask1_offset_ns + wider, limits.mask1_rate_ppt)]
+    if enrolled and policy.profile != "kdc-cesium":
+        masks.append(Mask(limits.mask2_offset_ns + wider, limits.mask2_rate_ppt))
+    return tuple(masks)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The second from which phases are counted: at ``raw_ns`` UTC was ``si_ns``, within ``error_ns``."""
+
+    raw_ns: int
+    si_ns: int
+    error_ns: int
+
+
+class Judge:
+    """The anchor, the gate on it, and the ledger of re-anchorings."""
+
+    def __init__(self, policy: Policy, anchor: Anchor, rate: RawRate, gate: Gate | None = None) -> None:
+        self._policy = policy
+        self._limits = policy.limits
+        self.anchor = anchor
+        self.rate = rate
+        self.gate = gate or Gate(masks_for(policy, rate.enrolled), policy.limits.gap_budget_ns)
+        self.last_raw_ns = anchor.raw_ns
+        self.last_si_ns = anchor.si_ns
+        self.last_bound_ns = anchor.error_ns
+        self.reanchored: list[tuple[int, int]] = []
+
+    def predicted_ns(self, raw_ns: int) -> int:
+        """UTC (SI ns) at a reading of the counter, by the enrolled rate from the anchor on."""
+        return self.anchor.si_ns + self.rate.advance(raw_ns - self.anchor.raw_ns)
+
+    def phase_ns(self, raw_ns: int, si_ns: int) -> int:
+        """X: how far a label lies from the prediction."""
+        return si_ns - self.predicted_ns(raw_ns)
+
+    def holdover_ns(self, raw_ns: int) -> int:
+        """The bound while nothing is accepted: the last one, growing at the holdover rate."""
+        elapsed = max(0, raw_ns - self.last_raw_ns)
+        return self.last_bound_ns + scale_up(elapsed, self._limits.holdover_rate_ppt + self.rate.unc_ppt)
+
+    def judge(self, second: Second, si_ns: int, witnessed: bool) -> Refused | None:
+        """None when the second may be accepted. ``witnessed`` says that a witness agrees with it."""
+        raw_ns = second.edge.raw_ns
+        elapsed = raw_ns - self.last_raw_ns
+        moved = self.phase_ns(raw_ns, si_ns) - self.phase_ns(self.last_raw_ns, self.last_si_ns)
+        if elapsed <= 0:
+            return Refused(raw_ns, "edge-order", elapsed, 1, second.utc_s)
+        if scale_up(elapsed, self.rate.unc_ppt) < _NUMBERING_NS:
+            passed = self.rate.advance(elapsed)
+            off_s = nearest_second(si_ns - self.last_si_ns) - nearest_second(passed)
+            if off_s:
+                reason = "date-jump" if abs(off_s) >= S_PER_DAY else "label-continuity"
+                return Refused(raw_ns, reason, off_s, 0, second.utc_s, moved_ns=moved)
+        if si_ns <= self.last_si_ns:
+            return Refused(raw_ns, "not-monotone", si_ns - self.last_si_ns, 1, second.utc_s, moved_ns=moved)
+        breach = self.gate.judge(raw_ns, self.phase_ns(raw_ns, si_ns))
+        if breach is None:
+            return None
+        if elapsed > self._limits.gap_budget_ns and not self.gate.rejecting:
+            return self._reanchor(second, si_ns, breach.value_ns - breach.limit_ns, witnessed)
+        return Refused(
+            raw_ns, "drift-mask", breach.value_ns, breach.limit_ns, second.utc_s, breach.mask, moved
+        )
+
+    def _reanchor(self, second: Second, si_ns: int, excess_ns: int, witnessed: bool) -> Refused | None:
+        """A silence outgrew the gate: one new anchor, if the second lies inside the holdover interval, a
+        witness agrees, and the year's ledger allows it."""
+        raw_ns = second.edge.raw_ns
+        off = abs(self.phase_ns(raw_ns, si_ns) - self.phase_ns(self.last_raw_ns, self.last_si_ns))
+        spent = sum(cost for at, cost in self.reanchored if raw_ns - at <= _YEAR_NS)
+        holdover = self.holdover_ns(raw_ns)
+        allowed = self._limits.reanchor_year_ns - spent
+        if off > holdover or not witnessed or excess_ns > allowed:
+            return Refused(
+                raw_ns, "reanchor", max(off, excess_ns), min(holdover, max(0, allowed)), second.utc_s
+            )
+        self.reanchored.append((raw_ns, excess_ns))
+        self.anchor = Anchor(raw_ns, si_ns, holdover + off)
+        self.gate = Gate(self.gate.masks, self._limits.gap_budget_ns)
+        return None
+
+    def accept(self, second: Second, si_ns: int, quorum: Interval | None) -> int:
+        """Take the second; returns the bound on its error, in ns."""
+        raw_ns = second.edge.raw_ns
+        self.gate.accept(raw_ns, self.phase_ns(raw_ns, si_ns))
+        self.last_raw_ns, self.last_si_ns = raw_ns, si_ns
+        self.last_bound_ns = min(self.bound_parts(raw_ns, si_ns, second.edge.unc_ns, quorum).values())
+        return self.last_bound_ns
+
+    def bound_parts(self, raw_ns: int, si_ns: int, unc_ns: int, quorum: Interval | None) -> dict[str, int]:
+        """The bounds on the error of a second, each by itself sufficient (lemma L5), in ns.
+
+        ``masks``: the anchor's error, what the masks can have let through since, and what the counter's
+        rate may hide. ``quorum``: the farthest point of the NTP quorum's interval, given an honest majority.
+        """
+        elapsed = raw_ns - self.anchor.raw_ns
+        through = min(mask.offset_ns + scale_up(elapsed, mask.rate_ppt) for mask in self.gate.masks)
+        hidden = scale_up(elapsed, self.rate.unc_ppt)
+        parts = {"masks": self.anchor.error_ns + through + hidden + unc_ns}
+        if quorum is not None:
+            parts["quorum"] = quorum.farthest_ns(si_ns) + unc_ns
+        return parts

@@ -1,0 +1,121 @@
+"""Every reason for which a second or an answer is refused: what kind it is, and the plain words for it.
+
+Kinds: ``reject`` the source contradicts what is known (freezes the budget, counts as an episode, latches);
+``violation`` a reject that touches date or numbering (locks sooner); ``absent`` there was nothing fit to
+judge (a gap, not a lie); ``wait`` not yet; ``note`` about one edge or one answer, not about the second.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason's kind, its words, the unit of its value and limit, and what to do about it."""
+
+    kind: str
+    words: str
+    unit: str
+    mend: str = ""
+
+
+_CABLE = "look at the receiver's antenna, its cable and its messages"
+_WAIT = "nothing to do: it ends by itself"
+
+REASONS = {
+    "drift-mask": Reason(
+        "reject", "the second lies farther from the accepted ones than the drift mask allows", "ns",
+        "find out what moved (refclock names it once it knows); if the receiver is right, rearm",
+    ),
+    "edge-window": Reason("reject", "no pulse lay within its window around the predicted edge", "ns", _CABLE),
+    "quorum": Reason(
+        "reject", "the second lies farther from the NTP quorum than E_q", "ns",
+        "compare the receiver and the servers with a third clock",
+    ),
+    "label-conflict": Reason("reject", "two messages name the same pulse differently", "s", _CABLE),
+    "label-continuity": Reason(
+        "violation", "the label did not advance by the elapsed whole seconds", "s",
+        "a leap second must be confirmed by a second source; otherwise check the receiver",
+    ),
+    "date-jump": Reason(
+        "violation", "the label's date jumped", "s",
+        "a GPS week rollover shows as 619315200 s: update or replace the receiver; never correct it blindly",
+    ),
+    "date-floor": Reason(
+        "violation", "the date lies before the floor (build date, or the last vetted time)", "s",
+        "check the receiver for a week rollover",
+    ),
+    "date-ceiling": Reason("violation", "the date lies beyond the ceiling", "s", "check the receiver"),
+    "not-monotone": Reason("reject", "the time is not later than the last that was accepted", "ns", _CABLE),
+    "edge-ambiguous": Reason("reject", "more than one pulse lay within the window", "pulses", _CABLE),
+    "edge-order": Reason("reject", "the pulse is not later than the one before it", "ns", _CABLE),
+    "reanchor": Reason(
+        "reject", "after a long silence the second fits neither holdover interval nor ledger", "ns",
+        "rearm after checking the receiver against another clock",
+    ),
+    "rtc": Reason(
+        "reject", "the second lies outside the RTC's interval", "ns",
+        "set right whichever clock is wrong; enroll the RTC to narrow its interval",
+    ),
+    "edge-proof": Reason(
+        "reject", "the labels name another pulse than the witnesses do", "s",
+        "the messages are late, or the edge is another: check baud rate, message set and pps.edge",
+    ),
+    "edge-proof-spread": Reason(
+        "reject", "the messages' arrival varies too much to prove which pulse they name", "ns",
+        "raise the baud rate or switch off messages that are not needed",
+    ),
+    "rate-disagrees": Reason(
+        "reject", "the receiver's rate and the NTP quorum's disagree", "ppt", "check both",
+    ),
+    "no-edge": Reason("absent", "a label came without a pulse", "ns", "check the PPS wiring and /dev/ppsN"),
+    "receiver-invalid": Reason("absent", "the receiver itself says that its time is not valid", "", _CABLE),
+    "validity-unknown": Reason(
+        "absent", "no message says whether the time is valid", "", "enable RMC or GNS beside ZDA",
+    ),
+    "utc-unconfirmed": Reason(
+        "absent", "the receiver's leap-second count is a firmware default", "",
+        _WAIT + ", within 12.5 minutes",
+    ),
+    "antenna": Reason("absent", "the receiver reports an antenna fault", "", _CABLE),
+    "jamming": Reason("absent", "the receiver reports critical jamming", "", "look for the transmitter"),
+    "spoofing": Reason("absent", "the receiver reports signs of spoofing", "", "explain it before rearming"),
+    "pulse-unlocked": Reason("absent", "the receiver says that its pulse is not locked", "", _WAIT),
+    "stamp-uncertain": Reason("absent", "the two clocks could not be read together closely", "ns", _WAIT),
+    "clock-step": Reason(
+        "absent", "somebody stepped the system clock; stamps from before it are unusable", "ns",
+        "find who sets the clock beside chrony",
+    ),
+    "edge-stale": Reason("absent", "the pulse was fetched too late to be placed", "ns", _WAIT),
+    "locked": Reason("wait", "nothing is fed until an operator rearms", "", "refclock rearm --reason ..."),
+    "dwell": Reason("wait", "agreement has not yet lasted long enough", "ns", _WAIT),
+    "witnesses": Reason(
+        "wait", "too few witnesses agree with the receiver", "witnesses", "see which are missing, and why",
+    ),
+    "edge-proof-unproven": Reason(
+        "wait", "no witness is sharp enough to tell which pulse a label names", "ns",
+        "add NTP servers, or enroll the RTC",
+    ),
+    "leap-second": Reason("wait", "a leap second has no POSIX name of its own and is not fed", "", _WAIT),
+    "edge-extra": Reason("note", "a pulse beside the right one was left out", "ns", _CABLE),
+    "ntp-lost": Reason("note", "the server did not answer", ""),
+    "ntp-short": Reason("note", "the answer is shorter than an NTP packet", "bytes"),
+    "ntp-origin": Reason("note", "the answer does not belong to our question: forged, or late", ""),
+    "ntp-duplicate": Reason("note", "the answer came twice", ""),
+    "ntp-kiss-of-death": Reason("note", "the server asks to be left alone (the value is its code)", ""),
+    "ntp-mode": Reason("note", "the answer is not in server mode", ""),
+    "ntp-version": Reason("note", "the answer's NTP version is neither 3 nor 4", ""),
+    "ntp-unsynchronised": Reason("note", "the server says that it is not synchronised", ""),
+    "ntp-stratum": Reason("note", "the stratum is out of range", ""),
+    "ntp-zero-stamp": Reason("note", "a time stamp is missing from the answer", ""),
+    "ntp-order": Reason("note", "the answer was sent before the question was received", "ns"),
+    "ntp-reference-age": Reason("note", "the server's own last synchronisation is too old, or ahead", "ns"),
+    "ntp-delay": Reason("note", "the round trip is negative or too long", "ns"),
+    "ntp-distance": Reason("note", "the root distance is too great", "ns"),
+    "rtc-step": Reason("note", "the RTC was set or jumped; it is no witness any more", "ns"),
+    "rtc-follows-system": Reason("note", "the RTC follows the system clock and is no witness", ""),
+}  # fmt: skip
+
+
+def is_rejection(reason: str) -> bool:
+    """True when the reason speaks against the source (not merely of its absence)."""
+    return REASONS[reason].kind in ("reject", "violation")

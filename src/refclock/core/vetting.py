@@ -1,0 +1,291 @@
+"""The state of trust in one receiver: which mode, which episode, and what happens to each second."""
+
+from refclock.core.acquire import Acquisition, Ready
+from refclock.core.attribution import Departure, attribute, in_words
+from refclock.core.gate import Gate
+from refclock.core.judge import Anchor, Judge, masks_for
+from refclock.core.modes import Trigger, after
+from refclock.core.pairing import Refused, Second
+from refclock.core.reasons import REASONS, is_rejection
+from refclock.core.witnesses import Assessment, Witnesses
+from refclock.model import Decision, Mode, ModeChange, Publish
+from refclock.policy import Policy
+from refclock.units import NS_PER_S, S_PER_DAY
+
+_DAY_NS = S_PER_DAY * NS_PER_S
+# Who is wrong is said when the witnesses have spoken since the episode began, or after this long.
+_FRESH_NS = 200 * NS_PER_S
+_CEILING_S = 20 * 365 * S_PER_DAY + 5 * S_PER_DAY
+
+Found = Refused | Decision
+
+
+class Vetting:
+    """Modes, episodes and the judge."""
+
+    def __init__(self, policy: Policy, build_utc_s: int) -> None:
+        self.policy = policy
+        self.limits = policy.limits
+        self.mode = Mode.COLD
+        self.witnesses = Witnesses(policy, build_utc_s)
+        self.judge: Judge | None = None
+        self.acquisition = Acquisition(policy.limits)
+        self.floor_s = build_utc_s
+        self.ceiling_s = build_utc_s + _CEILING_S
+        self.grid_ns: int | None = None
+        self.assessment: Assessment | None = None
+        self.episodes: list[int] = []
+        self.kept_gate: tuple[tuple[str, str], dict[str, object]] | None = None
+        self._heard_ns: int | None = None
+        self._accepted_ns: int | None = None
+        self._episode_ns: int | None = None
+        self._violation_ns: int | None = None
+        self._last_refused: Refused | None = None
+        self._accused = False
+
+    # ---- time -------------------------------------------------------------------------------------
+
+    def deadline_ns(self) -> int | None:
+        """The next raw instant at which time alone changes something."""
+        due = []
+        if self.mode in (Mode.VETTED, Mode.DEGRADED) and self._accepted_ns is not None:
+            due.append(self._accepted_ns + self.limits.missing_after_ns)
+        if self.mode is Mode.ACQUIRING and self._heard_ns is not None:
+            due.append(self._heard_ns + self.limits.missing_after_ns)
+        if self.mode is Mode.HOLDOVER and self._episode_ns is not None:
+            due.append(self._episode_ns + self.limits.latch_after_ns)
+        return min(due, default=None)
+
+    def on_time(self, raw_ns: int) -> list[Found]:
+        """Let time pass: silence, and rejections that latch."""
+        found: list[Found] = []
+        missing = self.limits.missing_after_ns
+        if self.mode in (Mode.VETTED, Mode.DEGRADED):
+            if self._accepted_ns is not None and raw_ns - self._accepted_ns >= missing:
+                found += self._to_holdover(raw_ns)
+        elif (
+            self.mode is Mode.ACQUIRING and self._heard_ns is not None and raw_ns - self._heard_ns >= missing
+        ):
+            self._heard_ns = None
+            self._restart()
+            found += self._move(raw_ns, Trigger.SILENT, "silence")
+        if self._episode_ns is not None and raw_ns - self._episode_ns >= self.limits.latch_after_ns:
+            found += self._move(
+                raw_ns, Trigger.LATCHED, f"rejected for {self.limits.latch_after_ns // NS_PER_S} s"
+            )
+        return found
+
+    def _to_holdover(self, raw_ns: int) -> list[Found]:
+        refused = self._last_refused
+        fresh = refused is not None and self._accepted_ns is not None and refused.raw_ns > self._accepted_ns
+        return self._move(raw_ns, Trigger.MISSING, refused.reason if refused and fresh else "silence")
+
+    def _accuse(self, raw_ns: int) -> list[Found]:
+        """Once in each episode, when the witnesses have spoken again since it began: say who is wrong."""
+        refused, judge, began = self._last_refused, self.judge, self._episode_ns
+        if self._accused or began is None or judge is None or refused is None or refused.moved_ns is None:
+            return []
+        at = refused.raw_ns
+        quorum, rtc, complete = self.witnesses.since(began, at)
+        if not complete and at - began < _FRESH_NS:
+            return []
+        self._accused = True
+        # The prediction: where the last accepted second leads by the known rate.
+        predicted = judge.last_si_ns + judge.rate.advance(at - judge.last_raw_ns)
+        slack, took = judge.gate.masks[0].offset_ns, began - judge.last_raw_ns
+        left = Departure(at, refused.moved_ns, took, predicted, slack, refused.reason == "quorum")
+        accusation = attribute(raw_ns, left, quorum, rtc)
+        if accusation.source == "receiver":
+            return [accusation, *self._move(raw_ns, Trigger.ATTRIBUTED, in_words(accusation))]
+        if accusation.source == "raw":
+            return [accusation, *self.disrupt(raw_ns, in_words(accusation))]
+        return [accusation]
+
+    # ---- seconds ----------------------------------------------------------------------------------
+
+    def on_refused(self, refused: Refused) -> list[Found]:
+        """The pairing refused something."""
+        if REASONS[refused.reason].kind == "note":
+            return [refused]
+        return [refused, *self._refuse(refused)]
+
+    def on_second(self, second: Second, fault: str | None, utc_confirmed: bool) -> list[Found]:
+        """A candidate second; ``fault`` is the reason for which the receiver disqualifies itself."""
+        raw_ns = second.edge.raw_ns
+        leap = self.witnesses.leap
+        found: list[Found] = []
+        if self.mode is Mode.COLD:
+            found += self._move(raw_ns, Trigger.HEARD, "receiver heard")
+        self._heard_ns = raw_ns
+        si_ns = leap.si_ns(second.utc_s * NS_PER_S) + second.second60 * NS_PER_S + second.late_ns
+        refused = self._first_refusal(second, fault)
+        if refused is None and self.mode is Mode.LOCKED:
+            refused = Refused(raw_ns, "locked", 0, 1, second.utc_s)
+        if refused is not None:
+            return [*found, refused, *self._refuse(refused)]
+        said = self.assessment = self.witnesses.assess(raw_ns, si_ns, second.edge.unc_ns, second.utc_s)
+        if self.mode is Mode.ACQUIRING:
+            return found + self._acquire(second, si_ns, said, utc_confirmed)
+        return found + self._continue(second, si_ns, said)
+
+    def _first_refusal(self, second: Second, fault: str | None) -> Refused | None:
+        """What disqualifies a second before any comparison."""
+        raw_ns, utc_s = second.edge.raw_ns, second.utc_s
+        if fault is not None:
+            return Refused(raw_ns, fault, 1, 0, utc_s)
+        if utc_s < self.floor_s:
+            return Refused(raw_ns, "date-floor", utc_s, self.floor_s, utc_s, moved_ns=self._moved_ns(second))
+        if utc_s >= self.ceiling_s:
+            return Refused(
+                raw_ns, "date-ceiling", utc_s, self.ceiling_s, utc_s, moved_ns=self._moved_ns(second)
+            )
+        return None
+
+    def _moved_ns(self, second: Second) -> int | None:
+        if self.judge is None:
+            return None
+        return second.utc_s * NS_PER_S - self.judge.predicted_ns(second.edge.raw_ns)
+
+    def _acquire(self, second: Second, si_ns: int, said: Assessment, utc_confirmed: bool) -> list[Found]:
+        raw_ns = second.edge.raw_ns
+        verdict = self.acquisition.consider(second, si_ns, self.witnesses.rate, said, utc_confirmed)
+        if isinstance(verdict, Refused):
+            self.grid_ns = raw_ns
+            return [verdict, *self._refuse(verdict)]
+        if self.kept_gate is not None and self.judge is not None:
+            # The gate of before the restart is still in force: a restart forgives nothing.
+            refused = self.judge.judge(second, si_ns, False)
+            if refused is not None:
+                return [refused, *self._refuse(refused)]
+        return self._first_feed(second, si_ns, said, verdict)
+
+    def _first_feed(self, second: Second, si_ns: int, said: Assessment, ready: Ready) -> list[Found]:
+        raw_ns = second.edge.raw_ns
+        self.witnesses.rate = ready.rate
+        if self.judge is None:
+            self.judge = Judge(self.policy, Anchor(raw_ns, si_ns, ready.error_ns), ready.rate)
+        self.witnesses.rtc.calibrate(raw_ns, si_ns, ready.error_ns, ready.rate)
+        found = self._move(raw_ns, Trigger.DWELT, "dwell complete")
+        return found + self._publish(second, si_ns, said)
+
+    def _continue(self, second: Second, si_ns: int, said: Assessment) -> list[Found]:
+        raw_ns, judge = second.edge.raw_ns, self.judge
+        assert judge is not None  # every trusted mode has one
+        if second.second60:
+            refused: Refused | None = Refused(raw_ns, "leap-second", 1, 0, second.utc_s)
+        else:
+            refused = judge.judge(second, si_ns, said.agreeing > 0) or said.quorum_objects
+        if refused is not None:
+            return [refused, *self._refuse(refused)]
+        found: list[Found] = []
+        if self.mode is Mode.HOLDOVER:
+            found += self._move(raw_ns, Trigger.RETURNED, "receiver returned within the gate")
+        enough = said.agreeing >= self.limits.witnesses
+        told = f"{said.agreeing} of {self.limits.witnesses} witnesses needed agree"
+        found += self._move(raw_ns, Trigger.WITNESS_BACK if enough else Trigger.WITNESS_LOST, told)
+        return found + self._publish(second, si_ns, said)
+
+    def _publish(self, second: Second, si_ns: int, said: Assessment) -> list[Found]:
+        raw_ns, judge, leap = second.edge.raw_ns, self.judge, self.witnesses.leap
+        assert judge is not None
+        bound_ns = judge.accept(second, si_ns, said.quorum)
+        self.grid_ns = self._accepted_ns = raw_ns
+        self._episode_ns = self._violation_ns = None
+        self._accused = False
+        self.kept_gate = None
+        utc_ns = leap.utc_ns(si_ns - second.late_ns) + second.late_ns
+        self.floor_s = max(self.floor_s, utc_ns // NS_PER_S)
+        return [Publish(raw_ns, utc_ns, second.edge.at_ns, leap.indicator(second.utc_s), bound_ns)]
+
+    # ---- refusals ---------------------------------------------------------------------------------
+
+    def _refuse(self, refused: Refused) -> list[Found]:
+        """What a refused second does to the state."""
+        raw_ns, kind = refused.raw_ns, REASONS[refused.reason].kind
+        self._last_refused = refused
+        if not is_rejection(refused.reason):
+            return []
+        if self.mode is Mode.ACQUIRING:
+            self._restart()
+            return []
+        if self.mode in (Mode.COLD, Mode.LOCKED) or self.judge is None:
+            return []
+        self.judge.gate.reject(raw_ns)
+        if self._episode_ns is None:
+            self._episode_ns = raw_ns
+            self.episodes = [at for at in self.episodes if raw_ns - at < _DAY_NS] + [raw_ns]
+            if len(self.episodes) >= self.limits.episodes_per_day:
+                return self._move(raw_ns, Trigger.LATCHED, f"{len(self.episodes)} rejections within 24 h")
+        found = self._accuse(raw_ns) if self.mode is Mode.HOLDOVER else []
+        if kind != "violation":
+            self._violation_ns = None
+        elif self._violation_ns is None:
+            self._violation_ns = raw_ns
+        elif raw_ns - self._violation_ns >= self.limits.violation_after_ns:
+            found += self._move(raw_ns, Trigger.VIOLATION, refused.reason)
+        return found
+
+    # ---- modes ------------------------------------------------------------------------------------
+
+    def _move(self, raw_ns: int, trigger: Trigger, reason: str) -> list[Found]:
+        before, self.mode = self.mode, after(self.mode, trigger)
+        if before is self.mode:
+            return []
+        if self.mode is Mode.LOCKED:
+            self._episode_ns = self._violation_ns = None
+            self.grid_ns = None
+        return [ModeChange(raw_ns, before, self.mode, reason)]
+
+    def _restart(self) -> None:
+        self.acquisition.reset()
+        self.grid_ns = None
+
+    def disrupt(self, raw_ns: int, reason: str) -> list[Found]:
+        """The raw counter lost its continuity: all that was counted on it is void (lemma L6)."""
+        self._forget_raw()
+        return self._move(raw_ns, Trigger.DISRUPTED, reason)
+
+    def _forget_raw(self) -> None:
+        self._restart()
+        self.judge = None
+        self.kept_gate = None
+        self._episode_ns = self._violation_ns = self._accepted_ns = self._heard_ns = None
+        self._accused = False
+        self.witnesses.forget_raw()
+
+    def rearm(self, raw_ns: int, reason: str) -> list[Found]:
+        """An operator takes responsibility: a lock ends, and trust begins anew from the dwell."""
+        if self.mode is not Mode.LOCKED:
+            return []
+        self._restart()
+        self.judge = None
+        self.kept_gate = None
+        self.episodes = []
+        self._heard_ns = raw_ns
+        return self._move(raw_ns, Trigger.REARMED, f"rearmed: {reason}")
+
+    def lock(self, raw_ns: int, reason: str) -> list[Found]:
+        """A lock from before the restart, or a state that was tampered with."""
+        return self._move(raw_ns, Trigger.TAMPERED, reason)
+
+    def take_up(self, raw_ns: int, identity: tuple[str, str]) -> None:
+        """Now that boot and clocksource are known: take up the gate of before a restart, if it is theirs."""
+        if self.kept_gate is None or self.judge is not None:
+            return
+        kept_identity, kept = self.kept_gate
+        anchor = [kept.get(key) for key in ("anchor_raw_ns", "anchor_si_ns", "anchor_error_ns", "last_si_ns")]
+        gate = Gate(masks_for(self.policy, self.witnesses.rate.enrolled), self.limits.gap_budget_ns)
+        stored = kept.get("gate")
+        if kept_identity != identity or not isinstance(stored, dict) or not gate.restore(stored):
+            self.kept_gate = None
+            return
+        if not all(isinstance(one, int) for one in anchor):
+            self.kept_gate = None
+            return
+        raw, si, error, last_si = (int(str(one)) for one in anchor)
+        self.judge = Judge(self.policy, Anchor(raw, si, error), self.witnesses.rate, gate)
+        self.judge.last_raw_ns = int(str(stored["last_raw_ns"]))
+        self.judge.last_si_ns = last_si
+
+
+__all__ = ["Found", "Vetting", "in_words"]

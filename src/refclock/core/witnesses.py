@@ -1,0 +1,154 @@
+"""Those who were asked beside the receiver: the NTP quorum and the RTC, and what they say of a second."""
+
+from dataclasses import dataclass
+
+from refclock.core.interval import Interval, RawRate
+from refclock.core.leap import LeapSeconds
+from refclock.core.ntp import Answer, Quorum, Refusal, judge_reply
+from refclock.core.pairing import Refused
+from refclock.core.rtc import RtcWitness
+from refclock.model import Accuse, NtpReply, RtcTick, SystemClock
+from refclock.policy import Policy
+from refclock.units import NS_PER_S
+
+# adjtimex(2): set while the kernel's clock is not synchronised. Cleared, the kernel copies the system
+# clock to the RTC every 11 minutes.
+_STA_UNSYNC = 0x0040
+_REFRESH_NS = 16 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The witnesses' view of one second: who agrees, and the first objection.
+
+    ``quorum`` and ``rtc`` are their intervals as of that second (None: no opinion).
+    """
+
+    quorum: Interval | None
+    rtc: Interval | None
+    agreeing: int
+    quorum_objects: Refused | None
+    rtc_objects: Refused | None
+
+
+class Witnesses:
+    """The quorum and the RTC with what is known of the raw counter's rate and of leap seconds."""
+
+    def __init__(self, policy: Policy, build_utc_s: int) -> None:
+        limits = policy.limits
+        self._limits = limits
+        self._build_utc_s = build_utc_s
+        self.rate = RawRate(0, limits.raw_rate_ppt)
+        self.leap = LeapSeconds()
+        names = tuple(f"{host}:{port}" for host, port in policy.ntp.servers)
+        self.quorum = Quorum(names)
+        self.rtc = RtcWitness(limits)
+        self._refreshed_ns: int | None = None
+
+    def on_ntp(self, reply: NtpReply) -> list[Refused | Accuse]:
+        """An answer, or its loss."""
+        peer = self.quorum.peers.get(reply.peer)
+        if peer is None:
+            # A capture of another host may name servers that this policy does not: each one counts.
+            self.quorum = Quorum((*self.quorum.peers, reply.peer)).inherit(self.quorum)
+            peer = self.quorum.peers[reply.peer]
+        answer = judge_reply(reply, self._limits, self.rate, self._build_utc_s)
+        if isinstance(answer, Answer):
+            told = answer.interval
+            if self.leap.near_boundary(told.lo_ns // NS_PER_S):
+                return []  # POSIX time is ambiguous within a leap second: no opinion
+            lo, hi = self.leap.si_ns(told.lo_ns), self.leap.si_ns(told.hi_ns)
+            answer = Answer(Interval(lo, hi, told.as_of_ns), answer.leap)
+        refusal = peer.take(reply, answer)
+        out: list[Refused | Accuse] = []
+        if refusal is not None:
+            out.append(_as_refused(reply.raw_ns, refusal))
+        return out + self._refresh(reply.raw_ns)
+
+    def _refresh(self, raw_ns: int) -> list[Refused | Accuse]:
+        self._refreshed_ns = raw_ns
+        out: list[Refused | Accuse] = []
+        for peer in self.quorum.refresh(raw_ns, self.rate, self._limits.ntp_max_age_ns):
+            said = peer.interval(raw_ns, self.rate, raw_ns - self._limits.ntp_max_age_ns)
+            quorum = self.quorum.interval
+            if said is None or quorum is None:
+                continue
+            off = said.lo_ns - quorum.hi_ns if said.lo_ns > quorum.hi_ns else said.hi_ns - quorum.lo_ns
+            evidence = {"off_ns": off, "agreeing": self.quorum.agreeing, "known": len(self.quorum.peers)}
+            out.append(Accuse(raw_ns, f"ntp:{peer.name}", evidence))
+        if self.quorum.interval is not None:
+            utc_s = self.leap.utc_ns(self.quorum.interval.lo_ns) // NS_PER_S
+            needed = len(self.quorum.peers) // 2 + 1
+            self.leap.confirm(utc_s, self.quorum.leap_votes(1), self.quorum.leap_votes(2), needed)
+        return out
+
+    def on_rtc(self, tick: RtcTick) -> list[Refused | Accuse]:
+        """A tick of the battery clock."""
+        already = self.rtc.stepped_ns
+        jump = self.rtc.tick(tick, self.rate, self.leap.count(1 << 62))
+        if not jump or already:
+            return []
+        evidence: dict[str, object] = {"moved_ns": jump, "witness": "raw"}
+        return [Refused(tick.raw_ns, "rtc-step", abs(jump), 0), Accuse(tick.raw_ns, "rtc", evidence)]
+
+    def on_system(self, event: SystemClock) -> list[Refused | Accuse]:
+        """A look at the kernel's clock: does it write the RTC?"""
+        follows = self.rtc.present and not event.status & _STA_UNSYNC
+        changed, self.rtc.follows_system = follows and not self.rtc.follows_system, follows
+        return [Refused(event.raw_ns, "rtc-follows-system", event.status, _STA_UNSYNC)] if changed else []
+
+    def quorum_at(self, raw_ns: int) -> Interval | None:
+        """The quorum's interval as of now; None when absent, too old, or too wide to judge by E_q.
+
+        An interval no wider than E_q holds the truth and can therefore never object to it.
+        """
+        interval = self.quorum.at(raw_ns, self.rate, self._limits.ntp_max_age_ns)
+        if interval is None or interval.hi_ns - interval.lo_ns > self._limits.quorum_error_ns:
+            return None
+        return interval
+
+    def since(self, since_ns: int, raw_ns: int) -> tuple[Interval | None, Interval | None, bool]:
+        """What quorum and RTC say now by what they said since an instant, and whether all that were heard
+        before have spoken again.
+
+        Older answers are carried by the raw counter; they cannot tell the counter's fault from another's.
+        """
+        quorum = self.quorum.form(raw_ns, self.rate, since_ns)[0]
+        ticked = self.rtc.ticked_since(since_ns)
+        rtc = self.rtc.interval(raw_ns, self.rate) if ticked else None
+        complete = (quorum is not None or self.quorum.interval is None) and (ticked or not self.rtc.present)
+        return quorum, rtc, complete
+
+    def forget_raw(self) -> None:
+        """The raw counter lost its continuity: what was told against it is void; what was enrolled stays."""
+        self.quorum = Quorum(tuple(self.quorum.peers))
+        self.rtc.forget_raw()
+        if not self.rate.enrolled:
+            self.rate = RawRate(0, self._limits.raw_rate_ppt)
+
+    def assess(self, raw_ns: int, si_ns: int, unc_ns: int, utc_s: int) -> Assessment:
+        """What the witnesses say of UTC being ``si_ns`` (give or take ``unc_ns``) at ``raw_ns``."""
+        if self._refreshed_ns is not None and raw_ns - self._refreshed_ns > _REFRESH_NS:
+            self._refresh(raw_ns)
+        quorum, rtc = self.quorum_at(raw_ns), self.rtc.interval(raw_ns, self.rate)
+        agreeing = 0
+        quorum_objects = rtc_objects = None
+        if quorum is not None:
+            value, limit = quorum.farthest_ns(si_ns), self._limits.quorum_error_ns + unc_ns
+            if value > limit:
+                moved = si_ns - (quorum.lo_ns + quorum.hi_ns) // 2
+                quorum_objects = Refused(raw_ns, "quorum", value, limit, utc_s, moved_ns=moved)
+            else:
+                agreeing += 1
+        if rtc is not None:
+            outside = rtc.outside_ns(si_ns)
+            if outside > unc_ns:
+                moved = si_ns - (rtc.lo_ns + rtc.hi_ns) // 2
+                rtc_objects = Refused(raw_ns, "rtc", abs(moved), rtc.half_ns + unc_ns, utc_s, moved_ns=moved)
+            else:
+                agreeing += 1
+        return Assessment(quorum, rtc, agreeing, quorum_objects, rtc_objects)
+
+
+def _as_refused(raw_ns: int, refusal: Refusal) -> Refused:
+    return Refused(raw_ns, refusal.reason, refusal.value, refusal.limit)
