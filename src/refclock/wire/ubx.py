@@ -286,7 +286,8 @@ class Framer:
         if len(data) < end:
             return WAIT
         covered = data[at + 2 : end - 2]
-        if checksum(covered) != (data[end - 2], data[end - 1]):
+        # CK_A alone turns most false starts down, at a fifth of the price.
+        if sum(covered) & 0xFF != data[end - 2] or checksum(covered)[1] != data[end - 1]:
             return DAMAGED
         self.frames += 1
         if key in _LENGTHS:
