@@ -9,7 +9,7 @@ from refclock.errors import PortError
 from refclock.jsonform import decision_line
 from refclock.model import Accuse, Decision, Mode, ModeChange, Publish, Request, Withhold
 from refclock.sinks.decisions import DecisionLog
-from refclock.sinks.journal import NOTICE, Journal
+from refclock.sinks.journal import NOTICE, Journal, in_words
 from refclock.sinks.lines import LineWriter
 from refclock.units import NS_PER_MS, NS_PER_S
 
@@ -105,8 +105,22 @@ def test_an_hour_of_refusals_is_a_handful_of_lines(pipe):
         journal.take(Withhold(second * NS_PER_S, "drift-mask", 200 + second, 100))
     lines = _lines(reader)
     assert len(lines) == 7
-    assert lines[0] == "refclock: withheld: drift-mask (value 200, limit 100)"
-    assert lines[1].endswith("(value 800, limit 100); 600 times in the last 10 min")
+    assert lines[0].startswith("refclock: withheld, drift-mask: the second lies farther")
+    assert "(found +200 ns, limit 100 ns); find out what moved" in lines[0]
+    assert "(found +800 ns" in lines[1]
+    assert lines[1].endswith("; 600 times in the last 10 min")
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (Withhold(0, "witnesses", 1, 2), "(found 1 witnesses, limit 2 witnesses); see which"),
+        (Withhold(0, "ntp-mode", 3, 4), "withheld, ntp-mode: the answer is not in server mode"),
+        (Withhold(0, "new-one", 3, 4), "withheld, new-one: found 3, limit 4"),
+    ],
+)
+def test_a_refusal_in_words(refused, words):
+    assert words in in_words(refused)
 
 
 def test_reasons_that_alternate_are_logged_once_each(pipe):

@@ -8,6 +8,7 @@ import os
 import sys
 from dataclasses import dataclass
 
+from refclock.core.reasons import REASONS
 from refclock.model import Accuse, Decision, ModeChange, Publish, Withhold
 from refclock.sinks.lines import LineWriter
 from refclock.units import NS_PER_S, show_ns
@@ -64,8 +65,7 @@ class Journal:
                 f"mode {decision.before.value} -> {decision.after.value}: {decision.reason}",
             )
         elif isinstance(decision, Withhold):
-            numbers = f"value {decision.value}, limit {decision.limit}"
-            self.repeating(decision.raw_ns, decision.reason, f"withheld: {decision.reason} ({numbers})")
+            self.repeating(decision.raw_ns, decision.reason, in_words(decision))
         elif isinstance(decision, Accuse):
             evidence = ", ".join(f"{key} {value}" for key, value in decision.evidence.items())
             self.repeating(
@@ -101,6 +101,20 @@ class Journal:
     def close(self) -> None:
         """Write what waits."""
         self._out.close()
+
+
+def in_words(withheld: Withhold) -> str:
+    """A refusal for people: what, by how much, and what to do about it."""
+    known = REASONS.get(withheld.reason)
+    if known is None:
+        return f"withheld, {withheld.reason}: found {withheld.value}, limit {withheld.limit}"
+    numbers = ""
+    if known.unit == "ns":
+        numbers = f" (found {show_ns(withheld.value)}, limit {show_ns(withheld.limit).lstrip('+')})"
+    elif known.unit:
+        numbers = f" (found {withheld.value} {known.unit}, limit {withheld.limit} {known.unit})"
+    mend = f"; {known.mend}" if known.mend else ""
+    return f"withheld, {withheld.reason}: {known.words}{numbers}{mend}"
 
 
 def _bound(decision: Publish) -> str:

@@ -1,0 +1,41 @@
+"""What several verbs share: reading the configuration file, and an argument that counts seconds."""
+
+import argparse
+
+from refclock.errors import ConfigError
+from refclock.policy import Policy, parse_policy
+
+_MAX_SIZE = 1 << 20
+
+
+def read_config(path: str) -> tuple[str, Policy]:
+    """A configuration file's text, and what it says. Raises ConfigError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read(_MAX_SIZE)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot read the configuration: {error.strerror}; name an existing file with --config."
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text; TOML is (toml.io).") from None
+    return text, parse_policy(text, path)
+
+
+def whole_seconds(text: str) -> int:
+    """argparse's type for a number of seconds, 0 or more."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected a whole number of seconds, found {text!r}")
+    return int(text)
+
+
+def config_argument(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """Declare ``--config FILE``."""
+    parser.add_argument(
+        "--config", metavar="FILE", required=required, help="the configuration, such as /etc/refclock.toml"
+    )
+
+
+def seconds_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--seconds N``."""
+    parser.add_argument("--seconds", metavar="N", type=whole_seconds, help="end after N seconds (never)")

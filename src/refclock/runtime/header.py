@@ -1,0 +1,60 @@
+"""The first line of a live capture: which program, which host, which policy, which ports."""
+
+import os
+import sys
+
+from refclock import BUILD_UTC_S, __version__
+from refclock.policy import Policy
+
+LICENCE = "Apache-2.0"
+CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+def one_line(path: str) -> str:
+    """A one-line file of the kernel's; "unknown" where it is hidden or missing."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read(256).strip()
+    except OSError:
+        return "unknown"
+
+
+def port_table(policy: Policy) -> dict[str, dict[str, object]]:
+    """Each port that a policy names, as the capture's header describes it."""
+    ports: dict[str, dict[str, object]] = {"sys0": {"kind": "sys"}}
+    receiver = policy.receiver
+    if receiver.device:
+        ports["gps0"] = {
+            "kind": "serial",
+            "protocol": receiver.protocol,
+            "baud": receiver.baud,
+            "framing": receiver.framing,
+        }
+    if policy.pps is not None:
+        ports["pps0"] = {"kind": "pps", "device": policy.pps.device, "edge": policy.pps.edge}
+    if policy.rtc is not None:
+        ports["rtc0"] = {"kind": "rtc"}
+    for number, (host, port) in enumerate(policy.ntp.servers):
+        peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        ports[f"ntp{number}"] = {"kind": "ntp", "servers": [peer]}
+    return ports
+
+
+def capture_header(policy: Policy, policy_text: str) -> dict[str, object]:
+    """The header; ``policy_text`` is the configuration file to the letter, so that a replay reads it anew."""
+    system = os.uname()
+    return {
+        "version": __version__,
+        "host": {
+            "build_utc_s": BUILD_UTC_S,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "machine": system.machine,
+            "kernel": system.release,
+            "clocksource": one_line(CLOCKSOURCE),
+            "boot_id": one_line(BOOT_ID),
+        },
+        "policy": policy_text,
+        "ports": port_table(policy),
+        "licence": LICENCE,
+    }
