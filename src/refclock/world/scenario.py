@@ -88,7 +88,7 @@ class World:
         )  # fmt: skip
         self.servers = Servers(arguments.servers, seed, start_ns, self.attacks, self.leap_at_s)
         self.rtc = BatteryClock(seed, start_ns, self.attacks)
-        self._stamps = Chance(seed, "stamps")
+        self._stamps, self._pulses = Chance(seed, "stamps"), Chance(seed, "pulses")
         self._seq = chance.between(1_000, 400_000)
         self._boot_id = _uuid(chance)
         self._clocksource = "tsc"
@@ -181,15 +181,15 @@ class World:
 
     def _gather(self, second: int) -> None:
         """Push everything that begins in or around one true second."""
-        emission, base_ns, stamps = self.receiver.second(second), second * NS_PER_S, self._stamps
+        emission, base_ns, chance = self.receiver.second(second), second * NS_PER_S, self._pulses
         if self.arguments.pps:
             for edge_ns in emission.edges:
                 # Interrupt latency: some hundred ns, now and then a few us.
                 late_ns = (
-                    900 + abs(stamps.normal(300)) + (stamps.below(3_000) if stamps.below(400) == 0 else 0)
+                    900 + abs(chance.normal(300)) + (chance.below(3_000) if chance.below(400) == 0 else 0)
                 )
                 pulse = _Pulse(base_ns + edge_ns + late_ns)
-                self._push(pulse.at_ns + stamps.between(_FETCH_LEAST_NS, _FETCH_MOST_NS), pulse)
+                self._push(pulse.at_ns + chance.between(_FETCH_LEAST_NS, _FETCH_MOST_NS), pulse)
         for at_ns, data in emission.chunks:
             self._push(base_ns + at_ns, data)
         self.servers.until(base_ns + NS_PER_S, lambda exchange: self._push(exchange.seen_ns, exchange))
