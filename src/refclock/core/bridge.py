@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from refclock.core import memory, view
 from refclock.core.health import ReceiverHealth
-from refclock.core.modes import Trigger
 from refclock.core.pairing import Edge, Pairing, Refused, Second
 from refclock.core.timeline import Timeline
 from refclock.core.vetting import Vetting
@@ -46,17 +45,10 @@ class Bridge:
     def __init__(self, policy: Policy, build_utc_s: int, has_pps: bool | None = None) -> None:
         self.policy = policy
         self.vetting = Vetting(policy, build_utc_s)
-        self.health = ReceiverHealth()
-        pulsed = policy.pps is not None if has_pps is None else has_pps
-        self.pairing = Pairing(policy, pulsed, self.health)
+        self._has_pps = policy.pps is not None if has_pps is None else has_pps
         self._edge_kind = policy.pps.edge if policy.pps else "assert"
-        self._protocol = policy.receiver.protocol
-        self._timeline = Timeline()
+        self._listen_anew()
         self._latest_ns = -(1 << 63)
-        self._stepped_ns: int | None = None
-        self._scanner = Scanner(self._protocol)
-        self._chunks: deque[tuple[int, SerialBytes]] = deque(maxlen=_KEPT_CHUNKS)
-        self._received = 0
         self._identity: tuple[str, str] | None = None
         self.last_publish: Publish | None = None
         self.last_withhold: Withhold | None = None
@@ -65,12 +57,22 @@ class Bridge:
         self.mode_since_ns: int | None = None
         self.counters: dict[str, int] = {"published": 0, "withheld": 0, "accused": 0}
 
+    def _listen_anew(self) -> None:
+        """Forget what the receiver said and when: at the start, and when the raw counter begins anew."""
+        self.health = ReceiverHealth()
+        self.pairing = Pairing(self.policy, self._has_pps, self.health)
+        self._timeline = Timeline()
+        self._stepped_ns: int | None = None
+        self._scanner = Scanner(self.policy.receiver.protocol)
+        self._chunks: deque[tuple[int, SerialBytes]] = deque(maxlen=_KEPT_CHUNKS)
+        self._received = 0
+
     def step(self, event: Event) -> list[Decision]:
         """Take one event; returns what is decided because of it, in order."""
         found: list[Refused | Decision] = []
         if event.raw_ns < self._latest_ns - NS_PER_S:
             found += self.vetting.disrupt(event.raw_ns, "the raw counter went backwards")
-            self._timeline = Timeline()
+            self._listen_anew()
             self._latest_ns = event.raw_ns
         self._latest_ns = max(self._latest_ns, event.raw_ns)
         if not isinstance(event, RtcTick):  # its stamp is that of a tick seen earlier
@@ -86,7 +88,7 @@ class Bridge:
         elif isinstance(event, NtpReply):
             found += self.vetting.witnesses.on_ntp(event)
         elif isinstance(event, RtcTick):
-            found += self.vetting.witnesses.on_rtc(event)
+            self.vetting.witnesses.on_rtc(event)
         elif isinstance(event, SystemClock):
             found += self._on_system(event)
         elif isinstance(event, Command):
@@ -203,6 +205,3 @@ class Bridge:
         elif isinstance(one, ModeChange):
             self.mode_reason, self.mode_since_ns = one.reason, one.raw_ns
         return one
-
-
-__all__ = ["Bridge", "Trigger"]

@@ -47,6 +47,7 @@ class Judge:
         self.last_raw_ns = anchor.raw_ns
         self.last_si_ns = anchor.si_ns
         self.last_bound_ns = anchor.error_ns
+        self.bound_parts = {"raw": anchor.error_ns}
         self.reanchored: list[tuple[int, int]] = []
 
     def predicted_ns(self, raw_ns: int) -> int:
@@ -108,19 +109,21 @@ class Judge:
         raw_ns = second.edge.raw_ns
         self.gate.accept(raw_ns, self.phase_ns(raw_ns, si_ns))
         self.last_raw_ns, self.last_si_ns = raw_ns, si_ns
-        self.last_bound_ns = min(self.bound_parts(raw_ns, si_ns, second.edge.unc_ns, quorum).values())
+        self.bound_parts = self._bounds(raw_ns, si_ns, second.edge.unc_ns, quorum)
+        self.last_bound_ns = min(self.bound_parts.values())
         return self.last_bound_ns
 
-    def bound_parts(self, raw_ns: int, si_ns: int, unc_ns: int, quorum: Interval | None) -> dict[str, int]:
+    def _bounds(self, raw_ns: int, si_ns: int, unc_ns: int, quorum: Interval | None) -> dict[str, int]:
         """The bounds on the error of a second, each by itself sufficient (lemma L5), in ns.
 
-        ``masks``: the anchor's error, what the masks can have let through since, and what the counter's
-        rate may hide. ``quorum``: the farthest point of the NTP quorum's interval, given an honest majority.
+        ``raw``: how far the second lies from the counter's prediction, how far the anchor may have been
+        from UTC, and what the counter's rate may hide since. It is never more than the masks let through.
+        ``quorum``: E_q, given an honest majority of servers; it does not count once the quorum itself has
+        left what the counter can explain, so that receiver and servers together cannot talk the bound down.
         """
-        elapsed = raw_ns - self.anchor.raw_ns
-        through = min(mask.offset_ns + scale_up(elapsed, mask.rate_ppt) for mask in self.gate.masks)
-        hidden = scale_up(elapsed, self.rate.unc_ppt)
-        parts = {"masks": self.anchor.error_ns + through + hidden + unc_ns}
-        if quorum is not None:
-            parts["quorum"] = quorum.farthest_ns(si_ns) + unc_ns
+        predicted = self.predicted_ns(raw_ns)
+        hidden = self.anchor.error_ns + scale_up(raw_ns - self.anchor.raw_ns, self.rate.unc_ppt)
+        parts = {"raw": abs(si_ns - predicted) + hidden + unc_ns}
+        if quorum is not None and quorum.outside_ns(predicted) <= hidden:
+            parts["quorum"] = self._limits.quorum_error_ns + unc_ns
         return parts

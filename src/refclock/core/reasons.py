@@ -46,7 +46,7 @@ REASONS = {
     ),
     "date-ceiling": Reason("violation", "the date lies beyond the ceiling", "s", "check the receiver"),
     "not-monotone": Reason("reject", "the time is not later than the last that was accepted", "ns", _CABLE),
-    "edge-ambiguous": Reason("reject", "more than one pulse lay within the window", "pulses", _CABLE),
+    "edge-ambiguous": Reason("absent", "more than one pulse lay within the window", "pulses", _CABLE),
     "edge-order": Reason("reject", "the pulse is not later than the one before it", "ns", _CABLE),
     "reanchor": Reason(
         "reject", "after a long silence the second fits neither holdover interval nor ledger", "ns",
@@ -111,7 +111,7 @@ REASONS = {
     "ntp-reference-age": Reason("note", "the server's own last synchronisation is too old, or ahead", "ns"),
     "ntp-delay": Reason("note", "the round trip is negative or too long", "ns"),
     "ntp-distance": Reason("note", "the root distance is too great", "ns"),
-    "rtc-step": Reason("note", "the RTC was set or jumped; it is no witness any more", "ns"),
+    "rtc-step": Reason("note", "the RTC was set or jumped; it is no witness any more", "ns", "enroll again"),
     "rtc-follows-system": Reason("note", "the RTC follows the system clock and is no witness", ""),
 }  # fmt: skip
 

@@ -8,9 +8,9 @@ from refclock.core.modes import Trigger, after
 from refclock.core.pairing import Refused, Second
 from refclock.core.reasons import REASONS, is_rejection
 from refclock.core.witnesses import Assessment, Witnesses
-from refclock.model import Decision, Mode, ModeChange, Publish
+from refclock.model import Accuse, Decision, Mode, ModeChange, Publish
 from refclock.policy import Policy
-from refclock.units import NS_PER_S, S_PER_DAY
+from refclock.units import NS_PER_S, S_PER_DAY, show_ns
 
 _DAY_NS = S_PER_DAY * NS_PER_S
 # Who is wrong is said when the witnesses have spoken since the episode began, or after this long.
@@ -70,18 +70,24 @@ class Vetting:
             self._restart()
             found += self._move(raw_ns, Trigger.SILENT, "silence")
         if self._episode_ns is not None and raw_ns - self._episode_ns >= self.limits.latch_after_ns:
-            found += self._move(
-                raw_ns, Trigger.LATCHED, f"rejected for {self.limits.latch_after_ns // NS_PER_S} s"
-            )
+            reason = f"rejected for {self.limits.latch_after_ns // NS_PER_S} s"
+            found += self._latch(raw_ns, Trigger.LATCHED, reason)
         return found
+
+    def _latch(self, raw_ns: int, trigger: Trigger, reason: str) -> list[Found]:
+        """Lock, after a last word on who is wrong (which may find that it was the raw counter)."""
+        return [*self._accuse(raw_ns, last_word=True), *self._move(raw_ns, trigger, reason)]
 
     def _to_holdover(self, raw_ns: int) -> list[Found]:
         refused = self._last_refused
         fresh = refused is not None and self._accepted_ns is not None and refused.raw_ns > self._accepted_ns
         return self._move(raw_ns, Trigger.MISSING, refused.reason if refused and fresh else "silence")
 
-    def _accuse(self, raw_ns: int) -> list[Found]:
-        """Once in each episode, when the witnesses have spoken again since it began: say who is wrong."""
+    def _accuse(self, raw_ns: int, last_word: bool = False) -> list[Found]:
+        """Once in each episode, when the witnesses have spoken again since it began: say who is wrong.
+
+        "ambiguous" is said at the end of an episode only (``last_word``).
+        """
         refused, judge, began = self._last_refused, self.judge, self._episode_ns
         if self._accused or began is None or judge is None or refused is None or refused.moved_ns is None:
             return []
@@ -89,16 +95,18 @@ class Vetting:
         quorum, rtc, complete = self.witnesses.since(began, at)
         if not complete and at - began < _FRESH_NS:
             return []
-        self._accused = True
         # The prediction: where the last accepted second leads by the known rate.
         predicted = judge.last_si_ns + judge.rate.advance(at - judge.last_raw_ns)
         slack, took = judge.gate.masks[0].offset_ns, began - judge.last_raw_ns
         left = Departure(at, refused.moved_ns, took, predicted, slack, refused.reason == "quorum")
         accusation = attribute(raw_ns, left, quorum, rtc)
+        if accusation.source == "ambiguous" and not last_word:
+            return []  # more time may tell; a guess is not an answer
+        self._accused = True
         if accusation.source == "receiver":
             return [accusation, *self._move(raw_ns, Trigger.ATTRIBUTED, in_words(accusation))]
         if accusation.source == "raw":
-            return [accusation, *self.disrupt(raw_ns, in_words(accusation))]
+            return [accusation, *self.disrupt(raw_ns, in_words(accusation), rate_too=True)]
         return [accusation]
 
     # ---- seconds ----------------------------------------------------------------------------------
@@ -181,9 +189,16 @@ class Vetting:
         if self.mode is Mode.HOLDOVER:
             found += self._move(raw_ns, Trigger.RETURNED, "receiver returned within the gate")
         enough = said.agreeing >= self.limits.witnesses
-        told = f"{said.agreeing} of {self.limits.witnesses} witnesses needed agree"
+        told = self._who_agrees(said)
         found += self._move(raw_ns, Trigger.WITNESS_BACK if enough else Trigger.WITNESS_LOST, told)
         return found + self._publish(second, si_ns, said)
+
+    def _who_agrees(self, said: Assessment) -> str:
+        """The reason for which a witness counts as lost or back."""
+        rtc = "rtc disagrees" if said.rtc_objects else "rtc has no opinion" if said.rtc is None else ""
+        ntp = "the NTP quorum has no opinion" if said.quorum is None else ""
+        count = f"{said.agreeing} of {self.limits.witnesses} witnesses needed agree"
+        return ": ".join(filter(None, [count, " and ".join(filter(None, [ntp, rtc]))]))
 
     def _publish(self, second: Second, si_ns: int, said: Assessment) -> list[Found]:
         raw_ns, judge, leap = second.edge.raw_ns, self.judge, self.witnesses.leap
@@ -193,9 +208,11 @@ class Vetting:
         self._episode_ns = self._violation_ns = None
         self._accused = False
         self.kept_gate = None
+        self.witnesses.accepted = raw_ns, si_ns
         utc_ns = leap.utc_ns(si_ns - second.late_ns) + second.late_ns
         self.floor_s = max(self.floor_s, utc_ns // NS_PER_S)
-        return [Publish(raw_ns, utc_ns, second.edge.at_ns, leap.indicator(second.utc_s), bound_ns)]
+        published = Publish(raw_ns, utc_ns, second.edge.at_ns, leap.indicator(second.utc_s), bound_ns)
+        return [*self.witnesses.rtc_jumped(), published]
 
     # ---- refusals ---------------------------------------------------------------------------------
 
@@ -203,6 +220,14 @@ class Vetting:
         """What a refused second does to the state."""
         raw_ns, kind = refused.raw_ns, REASONS[refused.reason].kind
         self._last_refused = refused
+        jump = self.witnesses.rtc_jump
+        if jump is not None and refused.moved_ns is not None and self.judge is not None:
+            if abs(refused.moved_ns - jump[1]) < NS_PER_S // 2:
+                # Receiver and RTC moved alike against the raw counter: it is the counter that stood still
+                # or jumped, as in a paused virtual machine or a suspended host.
+                told = f"the raw counter jumped: receiver and rtc moved {show_ns(jump[1])} against it"
+                return [Accuse(raw_ns, "raw", {"moved_ns": -jump[1], "witnesses": ["receiver", "rtc"]}),
+                        *self.disrupt(raw_ns, told)]  # fmt: skip
         if not is_rejection(refused.reason):
             return []
         if self.mode is Mode.ACQUIRING:
@@ -215,14 +240,15 @@ class Vetting:
             self._episode_ns = raw_ns
             self.episodes = [at for at in self.episodes if raw_ns - at < _DAY_NS] + [raw_ns]
             if len(self.episodes) >= self.limits.episodes_per_day:
-                return self._move(raw_ns, Trigger.LATCHED, f"{len(self.episodes)} rejections within 24 h")
+                reason = f"{len(self.episodes)} rejections within 24 h"
+                return self._latch(raw_ns, Trigger.LATCHED, reason)
         found = self._accuse(raw_ns) if self.mode is Mode.HOLDOVER else []
         if kind != "violation":
             self._violation_ns = None
         elif self._violation_ns is None:
             self._violation_ns = raw_ns
         elif raw_ns - self._violation_ns >= self.limits.violation_after_ns:
-            found += self._move(raw_ns, Trigger.VIOLATION, refused.reason)
+            found += self._latch(raw_ns, Trigger.VIOLATION, refused.reason)
         return found
 
     # ---- modes ------------------------------------------------------------------------------------
@@ -240,18 +266,15 @@ class Vetting:
         self.acquisition.reset()
         self.grid_ns = None
 
-    def disrupt(self, raw_ns: int, reason: str) -> list[Found]:
+    def disrupt(self, raw_ns: int, reason: str, rate_too: bool = False) -> list[Found]:
         """The raw counter lost its continuity: all that was counted on it is void (lemma L6)."""
-        self._forget_raw()
-        return self._move(raw_ns, Trigger.DISRUPTED, reason)
-
-    def _forget_raw(self) -> None:
         self._restart()
-        self.judge = None
-        self.kept_gate = None
-        self._episode_ns = self._violation_ns = self._accepted_ns = self._heard_ns = None
+        self.judge = self.kept_gate = self._last_refused = None
+        self._episode_ns = self._violation_ns = self._accepted_ns = None
+        self._heard_ns = raw_ns
         self._accused = False
-        self.witnesses.forget_raw()
+        self.witnesses.forget_raw(rate_too)
+        return self._move(raw_ns, Trigger.DISRUPTED, reason)
 
     def rearm(self, raw_ns: int, reason: str) -> list[Found]:
         """An operator takes responsibility: a lock ends, and trust begins anew from the dwell."""

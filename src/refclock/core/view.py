@@ -42,10 +42,7 @@ def view(bridge: "Bridge", raw_ns: int) -> Fields:
     if judge is not None:
         feeding = vetting.mode in (Mode.VETTED, Mode.DEGRADED)
         told["bound_ns"] = judge.last_bound_ns if feeding else judge.holdover_ns(raw_ns)
-        said = vetting.assessment
-        told["bound_parts"] = judge.bound_parts(
-            judge.last_raw_ns, judge.last_si_ns, 0, said.quorum if said is not None else None
-        )
+        told["bound_parts"] = judge.bound_parts
         told["alarm"] = (
             vetting.mode is Mode.HOLDOVER and judge.holdover_ns(raw_ns) > vetting.limits.holdover_alarm_ns
         )

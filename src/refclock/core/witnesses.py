@@ -9,7 +9,7 @@ from refclock.core.pairing import Refused
 from refclock.core.rtc import RtcWitness
 from refclock.model import Accuse, NtpReply, RtcTick, SystemClock
 from refclock.policy import Policy
-from refclock.units import NS_PER_S
+from refclock.units import NS_PER_S, scale_up
 
 # adjtimex(2): set while the kernel's clock is not synchronised. Cleared, the kernel copies the system
 # clock to the RTC every 11 minutes.
@@ -43,6 +43,9 @@ class Witnesses:
         names = tuple(f"{host}:{port}" for host, port in policy.ntp.servers)
         self.quorum = Quorum(names)
         self.rtc = RtcWitness(limits)
+        # The last accepted second, which a server may agree with though the majority does not.
+        self.accepted: tuple[int, int] | None = None
+        self.rtc_jump: tuple[RtcTick, int] | None = None
         self._refreshed_ns: int | None = None
 
     def on_ntp(self, reply: NtpReply) -> list[Refused | Accuse]:
@@ -71,7 +74,7 @@ class Witnesses:
         for peer in self.quorum.refresh(raw_ns, self.rate, self._limits.ntp_max_age_ns):
             said = peer.interval(raw_ns, self.rate, raw_ns - self._limits.ntp_max_age_ns)
             quorum = self.quorum.interval
-            if said is None or quorum is None:
+            if said is None or quorum is None or self._led(raw_ns, said):
                 continue
             off = said.lo_ns - quorum.hi_ns if said.lo_ns > quorum.hi_ns else said.hi_ns - quorum.lo_ns
             evidence = {"off_ns": off, "agreeing": self.quorum.agreeing, "known": len(self.quorum.peers)}
@@ -82,13 +85,31 @@ class Witnesses:
             self.leap.confirm(utc_s, self.quorum.leap_votes(1), self.quorum.leap_votes(2), needed)
         return out
 
-    def on_rtc(self, tick: RtcTick) -> list[Refused | Accuse]:
-        """A tick of the battery clock."""
+    def _led(self, raw_ns: int, said: Interval) -> bool:
+        """True when an interval holds what the last accepted second leads to."""
+        if self.accepted is None:
+            return False
+        accepted_ns, si_ns = self.accepted
+        elapsed = raw_ns - accepted_ns
+        return said.outside_ns(si_ns + self.rate.advance(elapsed)) <= scale_up(
+            abs(elapsed), self.rate.unc_ppt
+        )
+
+    def on_rtc(self, tick: RtcTick) -> None:
+        """A tick of the battery clock. A jump against the raw counter is kept until the receiver's next
+        second tells which of the two jumped."""
         already = self.rtc.stepped_ns
         jump = self.rtc.tick(tick, self.rate, self.leap.count(1 << 62))
-        if not jump or already:
+        if jump and not already:
+            self.rtc_jump = tick, jump
+
+    def rtc_jumped(self) -> list[Refused | Accuse]:
+        """It was the RTC that jumped: it is no witness any more."""
+        if self.rtc_jump is None:
             return []
-        evidence: dict[str, object] = {"moved_ns": jump, "witness": "raw"}
+        tick, jump = self.rtc_jump
+        self.rtc_jump = None
+        evidence: dict[str, object] = {"moved_ns": jump, "witnesses": ["raw", "receiver"]}
         return [Refused(tick.raw_ns, "rtc-step", abs(jump), 0), Accuse(tick.raw_ns, "rtc", evidence)]
 
     def on_system(self, event: SystemClock) -> list[Refused | Accuse]:
@@ -119,11 +140,13 @@ class Witnesses:
         complete = (quorum is not None or self.quorum.interval is None) and (ticked or not self.rtc.present)
         return quorum, rtc, complete
 
-    def forget_raw(self) -> None:
-        """The raw counter lost its continuity: what was told against it is void; what was enrolled stays."""
+    def forget_raw(self, rate_too: bool) -> None:
+        """The raw counter lost its continuity: what was told against it is void. What was enrolled stays,
+        but for the counter's rate where that is what was found wrong (``rate_too``)."""
         self.quorum = Quorum(tuple(self.quorum.peers))
         self.rtc.forget_raw()
-        if not self.rate.enrolled:
+        self.accepted = self.rtc_jump = None
+        if rate_too or not self.rate.enrolled:
             self.rate = RawRate(0, self._limits.raw_rate_ppt)
 
     def assess(self, raw_ns: int, si_ns: int, unc_ns: int, utc_s: int) -> Assessment:
