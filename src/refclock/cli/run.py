@@ -1,6 +1,7 @@
 """``refclock run``: the daemon."""
 
 import argparse
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from refclock import BUILD_UTC_S
@@ -41,28 +42,30 @@ def main(args: argparse.Namespace) -> int:
         raise ConfigError("--capture - and --decisions -: standard output takes one of them.")
     journal = Journal()
     _announce(policy, journal)
-    # Chrony's sink is the first: a decision reaches it before anybody writes it down.
-    sinks: list[Sink] = []
-    if policy.shm_unit is not None:
-        sinks.append(ChronyShm(policy.shm_unit, journal.log))
-    if args.decisions:
-        sinks.append(DecisionLog(args.decisions, journal.log))
-    status = StatusServer(policy.status_socket) if policy.status_socket else None
-    if status is not None:
-        status.open()
-    capture = _capture(args.capture, policy, text) if args.capture else None
-    runtime = Runtime(
-        ports_of(policy),
-        Bridge(policy, BUILD_UTC_S),
-        sinks,
-        journal,
-        capture=capture,
-        status=status,
-        notifier=Notifier(),
-        state=StateFile(policy.state_file, journal.log) if policy.state_file else None,
-        leap=LeapFile(policy.leap_file, journal.log) if policy.leap_file else None,
-    )
-    return runtime.run(args.seconds)
+    with ExitStack() as ends:
+        # First of all: where another daemon answers, neither its segment nor its files may be touched.
+        status = StatusServer(policy.status_socket) if policy.status_socket else None
+        if status is not None:
+            status.open()
+            ends.callback(status.close)
+        # Chrony's sink is the first: a decision reaches it before anybody writes it down.
+        sinks: list[Sink] = []
+        if policy.shm_unit is not None:
+            sinks.append(ChronyShm(policy.shm_unit, journal.log))
+        if args.decisions:
+            sinks.append(DecisionLog(args.decisions, journal.log))
+        runtime = Runtime(
+            ports_of(policy),
+            Bridge(policy, BUILD_UTC_S),
+            sinks,
+            journal,
+            capture=_capture(args.capture, policy, text) if args.capture else None,
+            status=status,
+            notifier=Notifier(),
+            state=StateFile(policy.state_file, journal.log) if policy.state_file else None,
+            leap=LeapFile(policy.leap_file, journal.log) if policy.leap_file else None,
+        )
+        return runtime.run(args.seconds)
 
 
 def _capture(path: str, policy: Policy, text: str) -> "CaptureWriter":

@@ -1,0 +1,58 @@
+"""``refclock check``: judge a configuration and this host before the first start. It changes nothing."""
+
+import argparse
+import textwrap
+from collections.abc import Iterable
+
+from refclock.cli.configfile import config_argument, read_config
+from refclock.cli.findings import FAIL, WARN, Finding, examine
+
+EXAMPLE = "refclock check --config /etc/refclock.toml"
+_WIDTH = 80
+_VERDICT, _WHAT = 5, 20
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    config_argument(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the table; 1 when something fails."""
+    policy = read_config(args.config)[1]
+    verdicts = []
+    for finding in examine(policy, args.config):
+        verdicts.append(finding.verdict)
+        print("\n".join(rows([finding])), flush=True)
+    failures, warnings = verdicts.count(FAIL), verdicts.count(WARN)
+    print(f"\n{_count(failures, 'failure')}, {_count(warnings, 'warning')}")
+    return int(failures > 0)
+
+
+def rows(findings: Iterable[Finding]) -> list[str]:
+    """Findings as aligned lines of at most 80 columns: verdict, what, finding, and below how to mend it."""
+    lines = []
+    for finding in findings:
+        room = _WIDTH - _VERDICT - _WHAT - 2
+        what, found = _clean(finding.what), _clean(finding.found)
+        if len(what) > _WHAT:
+            lines.append(f"{finding.verdict:<{_VERDICT}} {what}")
+            head = ""
+        else:
+            head = f"{finding.verdict:<{_VERDICT}} {what:<{_WHAT}}"
+        texts = textwrap.wrap(found, room)
+        if finding.mend:
+            texts += textwrap.wrap(_clean(finding.mend), room, initial_indent="-> ", subsequent_indent="   ")
+        for text in texts:
+            lines.append(f"{head:<{_VERDICT + _WHAT + 1}} {text}")
+            head = ""
+    return lines
+
+
+def _clean(text: str) -> str:
+    """Device names and files are others' words: they must not drive the terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number or 'no'} {word}{'s' * (number != 1)}"

@@ -1,0 +1,271 @@
+"""What ``refclock check`` finds: one finding for each thing that a daemon with this configuration needs."""
+
+import os
+import selectors
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from refclock.cli.status import ask
+from refclock.errors import ConfigError, PortError
+from refclock.model import NtpReply, PortChange, SystemClock
+from refclock.policy import Policy
+from refclock.ports import Port, ports_of, stamp
+from refclock.ports.holders import holders
+from refclock.runtime import StateFile
+from refclock.runtime.leapfile import parse_leap_list
+from refclock.sinks.segment import find, judge, refusal
+from refclock.units import NS_PER_MS, NS_PER_S, S_PER_DAY, show_ns
+from refclock.wire import sntp
+
+OK, WARN, FAIL = "ok", "warn", "FAIL"
+_STA_UNSYNC = 0x0040  # linux/timex.h
+# gpsd(8): as root it creates units 0 and 1 for root alone and 2 to 7 for everybody.
+_GPSD_UNITS = range(8)
+_GOOD_COUNTERS = (
+    "tsc",
+    "arch_sys_counter",
+    "kvm-clock",
+    "hyperv_clocksource_tsc_page",
+    "xen",
+    "riscv_clocksource",
+)
+_QUORUM = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, what was found, how it is judged (OK, WARN, FAIL), and how to mend it."""
+
+    what: str
+    found: str
+    verdict: str = OK
+    mend: str = ""
+
+
+def examine(policy: Policy, config: str) -> Iterator[Finding]:
+    """Everything, in the order in which a person would look."""
+    yield Finding("configuration", f"{config}: profile {policy.profile}, running as uid {os.geteuid()}")
+    for row in policy.loosened:
+        yield Finding(f"limit {row.key}", f"{row.default} -> {row.chosen}: {row.reason}", WARN)
+    ports = {port.name: port for port in ports_of(policy)}
+    yield _receiver(policy, ports.get("gps0"))
+    yield _pulse(policy, ports.get("pps0"))
+    yield from _clock(policy, ports["sys0"], ports.get("rtc0"))
+    yield from _servers(policy, [port for name, port in ports.items() if name.startswith("ntp")])
+    yield _segment(policy)
+    yield _chronyd()
+    yield _status(policy)
+    yield _state(policy)
+    yield _leap(policy)
+
+
+def _opened(port: Port, what: str) -> Finding:
+    """Whether a port opens; it is closed again at once."""
+    try:
+        events = port.open()
+    except PortError as error:
+        return Finding(what, str(error), FAIL)
+    finally:
+        port.close()
+    told = [event.reason for event in events if isinstance(event, PortChange)]
+    return Finding(what, told[0] if told else "opens")
+
+
+def _receiver(policy: Policy, port: Port | None) -> Finding:
+    device = policy.receiver.device
+    if port is None:
+        return Finding(
+            "receiver", "none configured: nothing will be published", WARN, "set [receiver] device"
+        )
+    daemons = [holder for holder in holders(device) if "refclock" in holder.name]
+    if daemons:
+        return Finding("receiver", f"{device}: read by {daemons[0]}")
+    return _opened(port, "receiver")
+
+
+def _pulse(policy: Policy, port: Port | None) -> Finding:
+    if port is None or policy.pps is None:
+        return Finding(
+            "pulse", "no PPS: seconds are good to milliseconds only", WARN, 'set [pps] device = "/dev/pps0"'
+        )
+    return _opened(port, "pulse")
+
+
+def _clock(policy: Policy, clock: Port, rtc: Port | None) -> Iterator[Finding]:
+    """The system clock's counter and discipline, and whether the RTC is independent of it."""
+    try:
+        looks = [event for event in clock.open() if isinstance(event, SystemClock)]
+    except PortError as error:
+        yield Finding("system clock", str(error), FAIL)
+        looks = []
+    finally:
+        clock.close()
+    for look in looks:
+        good = look.clocksource in _GOOD_COUNTERS
+        rate = (look.tick_us - 10_000) * 100_000 + look.freq_ppb
+        yield Finding(
+            "counter",
+            f"clocksource {look.clocksource}; the system clock is steered by {rate} ppb",
+            OK if good else WARN,
+            ""
+            if good
+            else "hpet and acpi_pm are slow and coarse: find out why the kernel gave up tsc (dmesg)",
+        )
+    if rtc is None or policy.rtc is None:
+        yield Finding("RTC", "not configured: one witness less", WARN, "add a section [rtc]")
+        return
+    finding = _opened(rtc, "RTC")
+    if finding.verdict == OK and any(not look.status & _STA_UNSYNC for look in looks):
+        finding = Finding(
+            "RTC",
+            f"{policy.rtc.device}: the kernel copies the system clock into it each 11 minutes, so it follows "
+            "the system clock and is no witness",
+            WARN,
+            "remove rtcsync from chrony.conf",
+        )
+    yield finding
+
+
+def _servers(policy: Policy, ports: list[Port]) -> Iterator[Finding]:
+    count = len(ports)
+    if count < _QUORUM:
+        yield Finding(
+            "NTP",
+            f"{count} server{'s' * (count != 1)}: no majority can outvote a wrong one",
+            WARN,
+            f"name at least {_QUORUM} independent ones under [ntp] servers, none of which follows this host",
+        )
+    answers = _ask_all(ports, policy.ntp.timeout_ms)
+    for (host, number), port in zip(policy.ntp.servers, ports, strict=True):
+        what, reply = f"NTP {host}:{number}", answers.get(port.name)
+        if isinstance(reply, str):
+            yield Finding(what, reply, WARN)
+            continue
+        packet = None if reply is None or reply.data is None else sntp.decode(reply.data)
+        if reply is None or packet is None:
+            yield Finding(what, "no answer", WARN, "see whether it runs, and whether UDP passes the firewall")
+            continue
+        trip = (
+            f"answers in {show_ns(reply.t4_raw_ns - reply.t1_raw_ns).lstrip('+')}, stratum {packet.stratum}"
+        )
+        fit = 0 < packet.stratum < 16 and packet.leap != 3
+        yield Finding(what, trip, OK) if fit else Finding(what, f"{trip}: not synchronised", WARN)
+
+
+def _ask_all(ports: list[Port], timeout_ms: int) -> dict[str, NtpReply | str]:
+    """One query to each server: its answer, or why it could not be asked."""
+    answers: dict[str, NtpReply | str] = {}
+    for port in ports:
+        try:
+            port.open()
+        except PortError as error:
+            answers[port.name] = str(error)
+    end = stamp.raw() + timeout_ms * NS_PER_MS + NS_PER_S
+    while len(answers) < len(ports) and stamp.raw() < end:
+        waiting = [port for port in ports if port.name not in answers]
+        with selectors.PollSelector() as selector:
+            for port in waiting:
+                if port.fd is not None:
+                    selector.register(port.fd, selectors.EVENT_READ, port)
+            events = [event for key, _ in selector.select(0.01) for event in key.data.on_ready()]
+        for port in waiting:
+            events += port.on_timer(stamp.raw())
+        answers |= {event.port: event for event in events if isinstance(event, NtpReply)}
+    for port in ports:
+        port.close()
+    return answers
+
+
+def _segment(policy: Policy) -> Finding:
+    unit = policy.shm_unit
+    if unit is None:
+        return Finding(
+            "chrony SHM", "no unit configured: chrony is told nothing", WARN, "set [shm] unit = 20"
+        )
+    what = f"chrony SHM {unit}"
+    try:
+        found = find(unit)
+    except PortError as error:
+        return Finding(what, str(error), FAIL)
+    if found is not None:
+        found[0].detach()
+        problem = judge(found[1], os.geteuid())
+        if problem is not None:
+            return Finding(what, str(refusal(unit, f"found a segment with {found[1]}", problem)), FAIL)
+    told = "free; the daemon will create it" if found is None else f"fit: {found[1]}"
+    if unit in _GPSD_UNITS:
+        return Finding(what, f"{told}; gpsd uses units 0 to 7 too", WARN, "choose another, such as 20")
+    return Finding(what, told)
+
+
+def _chronyd() -> Finding:
+    path = shutil.which(
+        "chronyd", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    )
+    if path is None:
+        return Finding("chronyd", "not found", WARN, "install chrony; refclock steers no clock itself")
+    try:
+        asked = [path, "--version"]  # prints and exits: no clock is touched
+        answer = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=5).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("chronyd", f"{path}: {error}", WARN)
+    version = next((word for word in answer.split() if word[:1].isdigit()), "unknown")
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    note = ", which calls its SHM driver deprecated in favour of SOCK" if numbers >= (4, 4) else ""
+    return Finding("chronyd", f"{path}, version {version}{note}")
+
+
+def _status(policy: Policy) -> Finding:
+    path = policy.status_socket
+    if path is None:
+        return Finding("status socket", "none: `refclock status` will not work", WARN, "set [status] socket")
+    if os.path.lexists(path):
+        try:
+            ask(path)
+        except PortError as error:
+            return Finding("status socket", str(error), WARN, "a daemon that starts replaces a stale socket")
+        return Finding("status socket", f"{path}: a daemon answers")
+    return _directory("status socket", path, "RuntimeDirectory=refclock")
+
+
+def _state(policy: Policy) -> Finding:
+    path = policy.state_file
+    if path is None:
+        return Finding(
+            "state file", "none: a restart forgets the floor, and a lock", WARN, "set [state] file"
+        )
+    try:
+        StateFile(path, lambda priority, text: None).load()
+    except ConfigError as error:
+        return Finding("state file", str(error), FAIL)
+    return _directory("state file", path, "StateDirectory=refclock")
+
+
+def _directory(what: str, path: str, systemd: str) -> Finding:
+    directory = os.path.dirname(path) or "."
+    if os.access(directory, os.W_OK | os.X_OK):
+        return Finding(what, f"{path}: its directory is writable")
+    reason = "may not be written by this user" if os.path.isdir(directory) else "does not exist"
+    return Finding(
+        what, f"{path}: its directory {reason}", FAIL, f"mkdir and chown it, or let systemd: {systemd}"
+    )
+
+
+def _leap(policy: Policy) -> Finding:
+    path = policy.leap_file
+    if path is None:
+        return Finding(
+            "leap file", "none: a leap second then needs two sources", WARN,
+            'set [dates] leap_file = "/usr/share/zoneinfo/leap-seconds.list"',
+        )  # fmt: skip
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            expires = parse_leap_list(file.read(1 << 20))["expires_s"]
+    except (OSError, ValueError) as error:
+        return Finding("leap file", f"{path}: {error}", WARN, "install tzdata, or fetch the list from IERS")
+    days = (int(str(expires)) - stamp.now()[1] // NS_PER_S) // S_PER_DAY
+    if days < 0:
+        return Finding("leap file", f"{path}: expired {-days} days ago", WARN, "update tzdata")
+    return Finding("leap file", f"{path}: good for {days} more days")
