@@ -156,7 +156,7 @@ def test_a_site_with_less():
     policy = parse_policy(seen.header["policy"])
     assert policy.pps is None
     assert policy.receiver.protocol == "auto"
-    assert policy.receiver.message_delay_ns == seen.world.receiver.latency_ns // 1000 * 1000
+    assert policy.receiver.message_delay_ns == seen.world.receiver.first_chunk_ns // 1000 * 1000
 
 
 def test_another_component_does_not_disturb_the_others():

@@ -56,7 +56,7 @@ class WorldArguments:
 
 
 def policy_text(arguments: WorldArguments, baud: int, latency_ns: int) -> str:
-    """The configuration file for a world; ``latency_ns`` is how late the receiver's messages begin."""
+    """The configuration file for a world; ``latency_ns`` is how late its first chunk comes."""
     protocol = "auto" if arguments.receiver == "mixed" else arguments.receiver
     lines = [f'profile = "{arguments.profile}"', "", "[receiver]", 'device = "/dev/ttyS0"']
     lines += [f'protocol = "{protocol}"', f"baud = {baud}"]

@@ -18,6 +18,7 @@ _FIRMWARE_LEAP_S = 16  # what an old firmware believes until the satellites tell
 ALMANAC_S = 750
 _HALF_S = NS_PER_S // 2
 _QUANTUM_PS = 20_833  # one period of the 48 MHz clock that times the pulse
+FIFO_BYTES = 12  # a 16550 wakes its reader at 8 or 14 bytes
 _ANTENNA = {"ok": 2, "short": 3, "open": 4}
 
 
@@ -119,6 +120,11 @@ class Receiver:
         self._line_free_ns = 0
         self._last: tuple[int, int] | None = None
 
+    @property
+    def first_chunk_ns(self) -> int:
+        """How long after the second the first chunk of a burst is there, on average."""
+        return self.latency_ns + FIFO_BYTES * self._byte_ns
+
     def moment(self, second: int) -> Moment:
         """The receiver's state in a true second, attacks applied."""
         moment = Moment(second)
@@ -157,7 +163,7 @@ class Receiver:
             for attack in self.attacks:
                 burst = attack.burst(moment, burst)
             latency_ns = self.latency_ns + self._chance.normal(5 * NS_PER_MS)
-            chunks += self._deliver(burst[0], base_ns + latency_ns, second, pieces=self._chance.between(2, 4))
+            chunks += self._deliver(burst[0], base_ns + latency_ns, second, pieces=self._chance.between(3, 4))
             chunks += self._deliver(burst[1], base_ns + latency_ns + 480 * NS_PER_MS, second, pieces=1)
         edges += moment.extra_edges
         edges.sort()
@@ -257,7 +263,7 @@ class Receiver:
             return []
         begin_ns = max(at_ns, self._line_free_ns)
         chance, size = self._chance, len(data)
-        cuts = sorted({size, *(chance.between(1, size) for _ in range(pieces - 1))})
+        cuts = [size] if pieces == 1 else self._cuts(size, pieces - 1)
         chunks, done, here_ns = [], 0, second * NS_PER_S
         free_ns = begin_ns
         for cut in cuts:
@@ -267,3 +273,11 @@ class Receiver:
             done = cut
         self._line_free_ns = free_ns
         return chunks
+
+    def _cuts(self, size: int, pieces: int) -> list[int]:
+        """Where the reader's wake-ups cut a burst: early, when the UART's FIFO first fills to its mark, and
+        then in ``pieces`` of about equal length."""
+        first = min(size, self._chance.between(FIFO_BYTES - 4, FIFO_BYTES + 4))
+        each = (size - first) // pieces
+        cuts = {first + each * number + self._chance.below(each // 8 + 1) for number in range(1, pieces)}
+        return sorted({first, size, *(min(cut, size) for cut in cuts)})

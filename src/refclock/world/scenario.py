@@ -129,7 +129,7 @@ class World:
             "version": __version__,
             "simulated": True,
             "host": {"name": "simulated", "build_utc_s": BUILD_S},
-            "policy": policy_text(arguments, baud, self.receiver.latency_ns),
+            "policy": policy_text(arguments, baud, self.receiver.first_chunk_ns),
             "ports": port_table(arguments, baud),
             "truth": {
                 "utc_at_raw": self.counter.utc_at_raw(),
