@@ -92,6 +92,15 @@ def test_prefixes_are_systemds(pipe):
     assert _lines(reader) == ["<5>hello", "refclock: hello"]
 
 
+def test_prefixes_are_for_the_journal_only_not_for_whoever_inherits_its_name(pipe, monkeypatch):
+    reader, writer = pipe
+    facts = os.fstat(writer)
+    for stream in (f"{facts.st_dev}:{facts.st_ino}", "8:1234567"):
+        monkeypatch.setenv("JOURNAL_STREAM", stream)
+        Journal(writer).log(NOTICE, "hello")
+    assert _lines(reader) == ["<5>hello", "refclock: hello"]
+
+
 def test_a_device_cannot_forge_a_line_of_the_log(pipe):
     reader, writer = pipe
     Journal(writer, prefixed=True).log(NOTICE, "a\n<0>forged\x1b[2J")

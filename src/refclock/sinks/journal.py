@@ -35,9 +35,9 @@ class Journal:
     name = "journal"
 
     def __init__(self, fd: int | None = None, prefixed: bool | None = None) -> None:
-        self._out = LineWriter(sys.stderr.fileno() if fd is None else fd)
-        # systemd.exec(5): set when standard error is the journal, which then reads the prefixes.
-        self._prefixed = "JOURNAL_STREAM" in os.environ if prefixed is None else prefixed
+        chosen = sys.stderr.fileno() if fd is None else fd
+        self._out = LineWriter(chosen)
+        self._prefixed = _is_journal(chosen) if prefixed is None else prefixed
         self._episodes: dict[str, _Episode] = {}
         self._publishing = False
 
@@ -101,6 +101,13 @@ class Journal:
     def close(self) -> None:
         """Write what waits."""
         self._out.close()
+
+
+def _is_journal(fd: int) -> bool:
+    """systemd.exec(5): $JOURNAL_STREAM names the journal's descriptor by device and inode. The variable is
+    inherited by whatever a service starts, a terminal included, and so its presence alone says nothing."""
+    facts = os.fstat(fd)
+    return os.environ.get("JOURNAL_STREAM") == f"{facts.st_dev}:{facts.st_ino}"
 
 
 def in_words(withheld: Withhold) -> str:
