@@ -14,6 +14,7 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from refclock.wire.nmea import checksum as nmea_checksum
 from refclock.wire.ubx import checksum as ubx_checksum
@@ -22,6 +23,7 @@ START = datetime(2024, 2, 29, tzinfo=UTC)
 GPS_EPOCH = datetime(1980, 1, 6, tzinfo=UTC)
 WEEK_MS = 604_800_000
 LEAP_MS = 18_000
+LITTLE: Final = "little"
 
 
 def nmea_second(when: datetime) -> bytes:
@@ -46,23 +48,22 @@ def nmea_second(when: datetime) -> bytes:
 
 def ubx_second(when: datetime) -> bytes:
     """What a u-blox timing receiver says in one second: PVT, SAT, TIMEGPS and TIMEUTC, and TIM-TP."""
-    little = "little"
     gps_ms = (when - GPS_EPOCH) // timedelta(milliseconds=1) + LEAP_MS
-    tow = (gps_ms % WEEK_MS).to_bytes(4, little)
-    week = (gps_ms // WEEK_MS).to_bytes(2, little)
+    tow = (gps_ms % WEEK_MS).to_bytes(4, LITTLE)
+    week = (gps_ms // WEEK_MS).to_bytes(2, LITTLE)
     pulse_week, pulse_tow = divmod(gps_ms - LEAP_MS + 1000, WEEK_MS)
     civil = bytes([when.month, when.day, when.hour, when.minute, when.second])
-    year, nano = when.year.to_bytes(2, little), (-300).to_bytes(4, little, signed=True)
+    year, nano = when.year.to_bytes(2, LITTLE), (-300).to_bytes(4, LITTLE, signed=True)
     messages = [
         (0x0107, tow + year + civil + b"\x37" + bytes(4) + nano + b"\x05\x01\xe0\x0c" + bytes(68)),
         (0x0135, tow + b"\x01\x18\0\0" + b"\0\x05\x28\x1e\x59\0\0\0\x1f\x19\0\0" * 24),
         (0x0120, tow + nano + week + b"\x12\x07" + b"\x0a\0\0\0"),
         (0x0121, tow + b"\x0a\0\0\0" + nano + year + civil + b"\x37"),
-        (0x0D01, pulse_tow.to_bytes(4, little) + bytes(8) + pulse_week.to_bytes(2, little) + b"\x0b\0"),
+        (0x0D01, pulse_tow.to_bytes(4, LITTLE) + bytes(8) + pulse_week.to_bytes(2, LITTLE) + b"\x0b\0"),
     ]  # fmt: skip
     stream = b""
     for key, payload in messages:
-        covered = key.to_bytes(2, "big") + len(payload).to_bytes(2, little) + payload
+        covered = key.to_bytes(2, "big") + len(payload).to_bytes(2, LITTLE) + payload
         stream += b"\xb5\x62" + covered + bytes(ubx_checksum(covered))
     return stream
 

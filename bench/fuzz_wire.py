@@ -126,7 +126,7 @@ def loop(seconds: int, seed: int) -> int:
 
 def guided(seconds: int) -> None:
     """Let atheris find the streams."""
-    import atheris  # noqa: PLC0415
+    import atheris  # type: ignore[import-untyped]  # noqa: PLC0415
 
     def one(data: bytes) -> None:
         check(data[8:], [at * len(data[8:]) // 256 for at in data[:8]])

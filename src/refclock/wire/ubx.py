@@ -287,7 +287,7 @@ class Framer:
             return WAIT
         covered = data[at + 2 : end - 2]
         # CK_A alone turns most false starts down, at a fifth of the price.
-        if sum(covered) & 0xFF != data[end - 2] or checksum(covered)[1] != data[end - 1]:
+        if sum(covered) & 0xFF != data[end - 2] or sum(accumulate(covered)) & 0xFF != data[end - 1]:
             return DAMAGED
         self.frames += 1
         if key in _LENGTHS:
