@@ -200,12 +200,8 @@ def _perdcrw(fields: _Fields, where: _Where) -> list[Report]:
     change = future_s - leap_s if leap_s is not None and future_s is not None else None
     if change not in (-1, 0, 1):
         change = None
-    at_s = None
-    if change:
-        event = _long_date_s(fields[4])
-        clock = _clock(fields[4][8:])
-        if event is not None and clock is not None and begins_a_month(event + clock[0]):
-            at_s = event + clock[0]
+    event_s = _long_date_s(fields[4]) if fields[4][8:] == b"000000" else None
+    at_s = event_s if change and event_s is not None and begins_a_month(event_s) else None
     name = "PERDCRW,TPS1"
     midnight_s = _long_date_s(fields[2])
     labels = _label(name, where, fields[2][8:], midnight_s, valid=valid, utc_valid=utc_valid, leap_s=leap_s)
