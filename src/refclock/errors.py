@@ -1,4 +1,4 @@
-"""Errors that name whose fault they are. Every message says what, where, what was expected, and how to mend it."""
+"""Errors that name whose fault they are: each says what, where, what was expected, and how to mend it."""
 
 
 class RefclockError(Exception):

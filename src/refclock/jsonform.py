@@ -6,6 +6,7 @@ values are equal bytes.
 
 import json
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 
 from refclock.errors import CaptureError
 from refclock.model import (
@@ -47,10 +48,6 @@ _PLAIN: dict[str, tuple[type[Event], tuple[str, ...], tuple[type, ...]]] = {
     "mark": (Mark, ("text",), (str,)),
 }
 _KIND_OF = {entry[0]: kind for kind, entry in _PLAIN.items()}
-# The same tables with the stamp's keys in front, as the reader wants them.
-_READ = {
-    kind: (maker, _STAMP + keys, (int, int, int, *types)) for kind, (maker, keys, types) in _PLAIN.items()
-}
 
 
 def dump(fields: Mapping[str, object]) -> str:
@@ -75,7 +72,8 @@ def event_line(event: Event) -> str:
         fields |= {"lost": True} if event.data is None else {"data": event.data.decode("latin-1")}
     elif isinstance(event, Command):
         fields["k"] = "cmd"
-        fields |= {"verb": event.verb, **event.args}
+        # What a hand-edited memory may carry must not overwrite the stamp.
+        fields = {**event.args, **fields, "verb": event.verb}
     else:
         kind = _KIND_OF[type(event)]
         fields["k"] = kind
@@ -92,35 +90,53 @@ def _bytes(text: str) -> bytes:
         raise CaptureError("data: expected characters U+0000-U+00FF, one for each byte") from None
 
 
-def _check_types(fields: Fields, keys: tuple[str, ...], types: tuple[type, ...]) -> list[object]:
-    try:
-        values = [fields[key] for key in keys]
-    except KeyError as error:
-        raise CaptureError(f"no field {error.args[0]!r} in an event of kind {fields.get('k')!r}") from None
-    if tuple(map(type, values)) != types:
-        for key, value, wanted in zip(keys, values, types, strict=True):
-            if type(value) is not wanted:
-                name = {int: "an integer", str: "a string", bool: "true or false"}[wanted]
-                raise CaptureError(f"{key}: expected {name}, found {value!r:.60}")
-    for key, value in zip(keys, values, strict=True):
-        if type(value) is int and not -_LIMIT <= value < _LIMIT:
-            raise CaptureError(f"{key}: {value} does not fit 64 bits")
-    if values[2] < 0:  # type: ignore[operator]  # an int: checked above
-        raise CaptureError(f"unc: expected a half-width of 0 or more, found {values[2]}")
-    return values
+class _Shape:
+    """The keys that a kind of event must have, with their types; picked and checked in few C calls."""
+
+    def __init__(self, keys: tuple[str, ...], types: tuple[type, ...]) -> None:
+        self.keys, self.types = _STAMP + keys, (int, int, int, *types)
+        self._pick = itemgetter(*self.keys)
+        self._integers = itemgetter(
+            *(key for key, kind in zip(self.keys, self.types, strict=True) if kind is int)
+        )
+
+    def values(self, fields: Fields) -> list[object]:
+        """The values in order. Raises CaptureError for a missing, ill-typed or oversized one."""
+        try:
+            values = self._pick(fields)
+        except KeyError as error:
+            raise CaptureError(
+                f"no field {error.args[0]!r} in an event of kind {fields.get('k')!r}"
+            ) from None
+        if tuple(map(type, values)) != self.types:
+            for key, value, wanted in zip(self.keys, values, self.types, strict=True):
+                if type(value) is not wanted:
+                    name = {int: "an integer", str: "a string", bool: "true or false"}[wanted]
+                    raise CaptureError(f"{key}: expected {name}, found {value!r:.60}")
+        integers = self._integers(fields)
+        if max(integers) >= _LIMIT or min(integers) < -_LIMIT:
+            raise CaptureError("a number in it does not fit 64 bits")
+        if fields["unc"] < 0:  # type: ignore[operator]  # an int: checked above
+            raise CaptureError(f"unc: expected a half-width of 0 or more, found {fields['unc']}")
+        return list(values)
+
+
+_READ = {kind: (maker, _Shape(keys, types)) for kind, (maker, keys, types) in _PLAIN.items()}
+_NTP = _Shape(("port", "peer", "cookie", "t1", "t4"), (str, str, str, int, int))
+_DATA = _Shape(("data",), (str,))
+_COMMAND = _Shape(("verb",), (str,))
 
 
 def _ntp(fields: Fields) -> Event:
-    keys = (*_STAMP, "port", "peer", "cookie", "t1", "t4")
-    values = _check_types(fields, keys, (int, int, int, str, str, str, int, int))
+    values = _NTP.values(fields)
     if fields.get("lost") is True:
         return NtpReply(*values, None)  # type: ignore[call-arg, arg-type]
-    data = _check_types(fields, (*_STAMP, "data"), (int, int, int, str))[3]
-    return NtpReply(*values, _bytes(data))  # type: ignore[call-arg, arg-type]
+    data = _bytes(str(_DATA.values(fields)[3]))
+    return NtpReply(*values, data)  # type: ignore[call-arg, arg-type]
 
 
 def _command(fields: Fields) -> Event:
-    values = _check_types(fields, (*_STAMP, "verb"), (int, int, int, str))
+    values = _COMMAND.values(fields)
     rest = {key: value for key, value in fields.items() if key not in ("k", "verb", *_STAMP)}
     return Command(*values, rest)  # type: ignore[call-arg, arg-type]
 
@@ -140,8 +156,8 @@ def parse_event(fields: Fields) -> Event | None:
     if entry is None:
         special = _SPECIAL.get(kind)
         return special(fields) if special else None
-    maker, keys, types = entry
-    values = _check_types(fields, keys, types)
+    maker, shape = entry
+    values = shape.values(fields)
     if maker is SerialBytes or maker is SerialSent:
         values[4] = _bytes(values[4])  # type: ignore[arg-type]
     elif maker is PpsEdge and values[4] not in ("assert", "clear"):

@@ -94,13 +94,12 @@ def _verify(path: str, reader: CaptureReader, found: str, count: int) -> int:
     told = footer.get("decisions_sha256")
     if told is None:
         raise CaptureError(
-            f"{path}: holds no digest of live decisions (a truncated, recorded or simulated capture has none); "
-            "nothing to verify against."
+            f"{path}: holds no digest of live decisions (a truncated, recorded or simulated "
+            "capture has none); nothing to verify against."
         )
     if told == found:
         print(f"{path}: verified: {count} decisions, the same as live, byte for byte")
         return 0
-    print(
-        f"{path}: NOT the same: live {footer.get('decisions')} decisions {told!s:.16}..., now {count} {found:.16}..."
-    )
+    live = f"live {footer.get('decisions')} decisions {told!s:.16}..."
+    print(f"{path}: NOT the same: {live}, now {count} {found:.16}...")
     return 1

@@ -80,9 +80,8 @@ class Summary:
                         f"{self.outside_bound} outside their bound")  # fmt: skip
         rows.append(f"{'withheld':<12}{sum(count for count, _ in self.withheld.values()):>9}")
         for name, (count, last) in sorted(self.withheld.items(), key=lambda item: -item[1][0]):
-            rows.append(
-                f"  {name:<19}{count:>8}   last value {_shown(last, last.value)}, limit {_shown(last, last.limit)}"
-            )
+            told = f"last value {_shown(last, last.value)}, limit {_shown(last, last.limit)}"
+            rows.append(f"  {name:<19}{count:>8}   {told}")
         rows.append(f"{'mode':<12}{self.mode:>9}")
         rows += [_folded(f"  {self._at(raw)}  ", text) for raw, text in self.story]
         return "\n".join(rows)

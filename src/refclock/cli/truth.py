@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Mapping
+from itertools import pairwise
 
 from refclock.model import Publish
 from refclock.units import NS_PER_S
@@ -27,7 +28,7 @@ class Truth:
             return None
         knots = [tuple(one) for one in told["utc_at_raw"] if isinstance(one, list)]
         pairs = [one for one in knots if [type(part) for part in one] == [int, int]]
-        if len(pairs) < 2 or any(a[0] >= b[0] for a, b in zip(pairs, pairs[1:], strict=False)):
+        if len(pairs) < 2 or any(a[0] >= b[0] for a, b in pairwise(pairs)):
             return None
         leaps = [tuple(one) for one in told.get("leap", []) if isinstance(one, list)]
         return cls([(a, b) for a, b in pairs], [(a, b) for a, b in leaps])

@@ -4,7 +4,7 @@ Nothing here reads a clock: time is what the events say. The same events give th
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from refclock.core import memory, view
 from refclock.core.health import ReceiverHealth
@@ -48,8 +48,18 @@ class Bridge:
         self._has_pps = policy.pps is not None if has_pps is None else has_pps
         self._edge_kind = policy.pps.edge if policy.pps else "assert"
         self._listen_anew()
+        # Ticks, port changes and notes do no more than let time pass.
+        self._handlers: dict[type, Callable[..., Sequence[Refused | Decision]]] = {
+            SerialBytes: self._on_bytes,
+            PpsEdge: self._on_pps,
+            NtpReply: self.vetting.witnesses.on_ntp,
+            RtcTick: self.vetting.witnesses.on_rtc,
+            SystemClock: self._on_system,
+            Command: self._on_command,
+        }
         self._latest_ns = -(1 << 63)
         self._identity: tuple[str, str] | None = None
+        self._memory: Mapping[str, object] | None = None
         self.last_publish: Publish | None = None
         self.last_withhold: Withhold | None = None
         self.last_accusation: Accuse | None = None
@@ -81,18 +91,9 @@ class Bridge:
                 self._stepped_ns = event.raw_ns
                 found.append(Refused(event.raw_ns, "clock-step", abs(stepped), 0))
         found += self.vetting.on_time(event.raw_ns)
-        if isinstance(event, SerialBytes):
-            found += self._on_bytes(event)
-        elif isinstance(event, PpsEdge):
-            found += self._on_pps(event)
-        elif isinstance(event, NtpReply):
-            found += self.vetting.witnesses.on_ntp(event)
-        elif isinstance(event, RtcTick):
-            self.vetting.witnesses.on_rtc(event)
-        elif isinstance(event, SystemClock):
-            found += self._on_system(event)
-        elif isinstance(event, Command):
-            found += self._on_command(event)
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            found += handler(event)
         return [self._note(one) for one in found]
 
     def wake_at(self) -> int | None:
@@ -163,11 +164,14 @@ class Bridge:
             what = "boot_id" if event.boot_id != self._identity[0] else "clocksource"
             found += self.vetting.disrupt(event.raw_ns, f"{what} changed")
         self._identity = identity
-        self.vetting.take_up(event.raw_ns, identity)
+        if self._memory is not None:
+            memory.take_up(self.vetting, self._memory, identity)
+            self._memory = None
         return found
 
     def _on_command(self, event: Command) -> list[Refused | Decision]:
         if event.verb == "restore":
+            self._memory = event.args
             return list(memory.restore(self.vetting, event.raw_ns, event.args))
         if event.verb == "rearm":
             return list(

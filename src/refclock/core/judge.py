@@ -1,5 +1,6 @@
 """What a second must pass once a receiver is trusted: numbering, gate, order; and the bound it earns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from refclock.core.gate import Gate, Mask
@@ -49,6 +50,33 @@ class Judge:
         self.last_bound_ns = anchor.error_ns
         self.bound_parts = {"raw": anchor.error_ns}
         self.reanchored: list[tuple[int, int]] = []
+
+    def memory(self) -> dict[str, object]:
+        """What must survive a restart within the same boot, as JSON-able values."""
+        return {
+            "anchor": [self.anchor.raw_ns, self.anchor.si_ns, self.anchor.error_ns],
+            "rate": [self.rate.y_ppt, self.rate.unc_ppt, int(self.rate.enrolled)],
+            "last": [self.last_raw_ns, self.last_si_ns, self.last_bound_ns],
+            "reanchored": [list(one) for one in self.reanchored],
+            "gate": self.gate.memory(),
+        }
+
+    @classmethod
+    def from_memory(cls, policy: Policy, kept: Mapping[str, object]) -> "Judge | None":
+        """The judge that wrote this memory; None when it is not whole or fits other masks."""
+        anchor, rate, last = (_triple(kept.get(key)) for key in ("anchor", "rate", "last"))
+        stored, ledger = kept.get("gate"), kept.get("reanchored")
+        if anchor is None or rate is None or last is None:
+            return None
+        known = RawRate(rate[0], rate[1], bool(rate[2]))
+        gate = Gate(masks_for(policy, known.enrolled), policy.limits.gap_budget_ns)
+        if not isinstance(stored, dict) or not gate.restore(stored):
+            return None
+        judge = cls(policy, Anchor(*anchor), known, gate)
+        judge.last_raw_ns, judge.last_si_ns, judge.last_bound_ns = last
+        spent = [one for one in ledger if isinstance(one, list)] if isinstance(ledger, list) else []
+        judge.reanchored = [(one[0], one[1]) for one in spent if [type(part) for part in one] == [int, int]]
+        return judge
 
     def predicted_ns(self, raw_ns: int) -> int:
         """UTC (SI ns) at a reading of the counter, by the enrolled rate from the anchor on."""
@@ -127,3 +155,10 @@ class Judge:
         if quorum is not None and quorum.outside_ns(predicted) <= hidden:
             parts["quorum"] = self._limits.quorum_error_ns + unc_ns
         return parts
+
+
+def _triple(value: object) -> tuple[int, int, int] | None:
+    """Three integers out of a memory; None for anything else."""
+    if not isinstance(value, list) or [type(one) for one in value] != [int, int, int]:
+        return None
+    return value[0], value[1], value[2]

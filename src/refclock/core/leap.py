@@ -81,6 +81,10 @@ class LeapSeconds:
                 utc -= leap.change * NS_PER_S
         return utc
 
+    def inserted_after(self, utc_s: int) -> bool:
+        """True when a confirmed leap second is inserted right after this POSIX second."""
+        return any(leap.change > 0 and leap.at_s == utc_s + 1 for leap in self.confirmed)
+
     def near_boundary(self, utc_s: int) -> bool:
         """True within two seconds of a confirmed leap second, where NTP time is ambiguous."""
         return any(abs(utc_s - leap.at_s) <= 2 for leap in self.confirmed)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from refclock.core.interval import RawRate
+from refclock.core.judge import Judge
 from refclock.model import Mode
 from refclock.units import NS_PER_S
 
@@ -23,9 +24,9 @@ def remember(vetting: "Vetting", identity: tuple[str, str] | None) -> dict[str, 
     """The memory as JSON-able values; ``identity`` is (boot_id, clocksource) where known."""
     kept: dict[str, object] = {
         "version": VERSION,
-        "floor_utc_ns": vetting.floor_s * NS_PER_S,
+        "floor_utc_ns": vetting.floor() * NS_PER_S,
         "locked": vetting.mode is Mode.LOCKED,
-        "episodes": vetting.episodes,
+        "episodes_s": vetting.episodes.starts_s,
     }
     rate, rtc = vetting.witnesses.rate, vetting.witnesses.rtc.enrolled
     if rate.enrolled:
@@ -35,19 +36,8 @@ def remember(vetting: "Vetting", identity: tuple[str, str] | None) -> dict[str, 
         }
     if rtc is not None:
         kept |= {"rtc_rate_ppt": rtc[0], "rtc_rate_unc_ppt": rtc[1]}
-    judge = vetting.judge
-    if judge is not None and identity is not None:
-        kept |= {
-            "boot_id": identity[0],
-            "clocksource": identity[1],
-            "raw": {
-                "anchor_raw_ns": judge.anchor.raw_ns,
-                "anchor_si_ns": judge.anchor.si_ns,
-                "anchor_error_ns": judge.anchor.error_ns,
-                "last_si_ns": judge.last_si_ns,
-                "gate": judge.gate.memory(),
-            },
-        }
+    if vetting.judge is not None and identity is not None:
+        kept |= {"boot_id": identity[0], "clocksource": identity[1], "judge": vetting.judge.memory()}
     return kept
 
 
@@ -56,9 +46,16 @@ def _integer(args: Mapping[str, object], key: str, low: int, high: int) -> int |
     return value if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high else None
 
 
+def take_up(vetting: "Vetting", args: Mapping[str, object], identity: tuple[str, str]) -> None:
+    """Now that boot and clocksource are known: take up the gate of before a restart, if it is theirs."""
+    kept = args.get("judge")
+    if vetting.judge is None and (args.get("boot_id"), args.get("clocksource")) == identity:
+        vetting.judge = Judge.from_memory(vetting.policy, kept if isinstance(kept, dict) else {})
+
+
 def restore(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "list[Found]":
     """Take up a memory at the start. What is missing or out of range is left at its default; the raw-based
-    part waits for the boot's identity (Vetting.take_up)."""
+    part waits for the boot's identity (take_up)."""
     witnesses, limits = vetting.witnesses, vetting.limits
     floor = _integer(args, "floor_utc_ns", 0, 1 << 63)
     if floor is not None:
@@ -71,12 +68,9 @@ def restore(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "lis
     rtc_unc = _integer(args, "rtc_rate_unc_ppt", 0, _MAX_RATE_PPT)
     if rtc_ppt is not None and rtc_unc is not None:
         witnesses.rtc.enroll(rtc_ppt, rtc_unc)
-    episodes = args.get("episodes")
+    episodes = args.get("episodes_s")
     if isinstance(episodes, list):
-        vetting.episodes = [at for at in episodes if isinstance(at, int) and at <= raw_ns]
-    boot_id, clocksource, raw = (args.get(key) for key in ("boot_id", "clocksource", "raw"))
-    if isinstance(boot_id, str) and isinstance(clocksource, str) and isinstance(raw, dict):
-        vetting.kept_gate = ((boot_id, clocksource), raw)
+        vetting.episodes.starts_s = [at for at in episodes if isinstance(at, int)]
     if args.get("locked") is True:
         return vetting.lock(raw_ns, "locked before the restart")
     return []

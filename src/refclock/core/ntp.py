@@ -115,13 +115,16 @@ class Peer:
         return None
 
     def interval(self, raw_ns: int, rate: RawRate, since_ns: int) -> Interval | None:
-        """The narrowest of the answers that came at ``since_ns`` or later, as of now."""
-        fresh = [
-            answer.interval.at(raw_ns, rate)
-            for answer in self.answers
-            if answer.interval.as_of_ns >= since_ns
-        ]
-        return min(fresh, key=lambda one: one.hi_ns - one.lo_ns, default=None)
+        """The narrowest today of the answers that came at ``since_ns`` or later, as of now."""
+        best: Interval | None = None
+        least = 0
+        for answer in self.answers:
+            told = answer.interval
+            if told.as_of_ns >= since_ns:
+                width = told.hi_ns - told.lo_ns + 2 * scale_up(abs(raw_ns - told.as_of_ns), rate.unc_ppt)
+                if best is None or width < least:
+                    best, least = told, width
+        return None if best is None else best.at(raw_ns, rate)
 
     @property
     def leap(self) -> int:

@@ -77,6 +77,8 @@ class Pairing:
         self._delay_ns = policy.pps.delay_ns if policy.pps else 0
         self._has_pps = has_pps
         self._health = health
+        # How long after its pulse a label may come. Without PPS the pulse is the burst's own first message.
+        self._reach_ns = NS_PER_S if has_pps else _BURST_NS
         self._edges: deque[Edge] = deque(maxlen=16)
         self._next: tuple[Label, int] | None = None
         self._grid_ns: int | None = None
@@ -134,6 +136,10 @@ class Pairing:
             self._next = (label, raw_ns)
             return []
         self._last_previous_ns = raw_ns
+        latest = self._edges[-1] if self._edges else None
+        decided = latest is not None and latest.decided and 0 <= raw_ns - latest.raw_ns < self._reach_ns
+        if latest is not None and decided and latest.named == _named_second(label) + label.second60:
+            return []  # a further message of the burst that named this edge, agreeing with it
         if not self._has_pps:
             self._arrive(label, raw_ns, real_ns, unc_ns)
         return self._match(label, raw_ns, rate)
@@ -150,7 +156,7 @@ class Pairing:
             self._edges.append(Edge(raw_ns, unc_ns + self._receiver.message_jitter_ns, real_ns))
 
     def _match(self, label: Label, raw_ns: int, rate: RawRate) -> list[Second | Refused]:
-        around = [edge for edge in self._edges if 0 <= raw_ns - edge.raw_ns < NS_PER_S]
+        around = [edge for edge in self._edges if 0 <= raw_ns - edge.raw_ns < self._reach_ns]
         utc_s = _named_second(label)
         if not around:
             if self._edgeless == utc_s:

@@ -36,6 +36,10 @@ REASONS = {
         "violation", "the label did not advance by the elapsed whole seconds", "s",
         "a leap second must be confirmed by a second source; otherwise check the receiver",
     ),
+    "leap-unconfirmed": Reason(
+        "violation", "the receiver labels a leap second that no second source confirms", "s",
+        "compare with an unexpired leap-second file (dates.leap_file)",
+    ),
     "date-jump": Reason(
         "violation", "the label's date jumped", "s",
         "a GPS week rollover shows as 619315200 s: update or replace the receiver; never correct it blindly",

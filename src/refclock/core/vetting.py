@@ -2,8 +2,8 @@
 
 from refclock.core.acquire import Acquisition, Ready
 from refclock.core.attribution import Departure, attribute, in_words
-from refclock.core.gate import Gate
-from refclock.core.judge import Anchor, Judge, masks_for
+from refclock.core.episodes import Episodes
+from refclock.core.judge import Anchor, Judge
 from refclock.core.modes import Trigger, after
 from refclock.core.pairing import Refused, Second
 from refclock.core.reasons import REASONS, is_rejection
@@ -12,7 +12,6 @@ from refclock.model import Accuse, Decision, Mode, ModeChange, Publish
 from refclock.policy import Policy
 from refclock.units import NS_PER_S, S_PER_DAY, show_ns
 
-_DAY_NS = S_PER_DAY * NS_PER_S
 # Who is wrong is said when the witnesses have spoken since the episode began, or after this long.
 _FRESH_NS = 200 * NS_PER_S
 _CEILING_S = 20 * 365 * S_PER_DAY + 5 * S_PER_DAY
@@ -34,14 +33,11 @@ class Vetting:
         self.ceiling_s = build_utc_s + _CEILING_S
         self.grid_ns: int | None = None
         self.assessment: Assessment | None = None
-        self.episodes: list[int] = []
-        self.kept_gate: tuple[tuple[str, str], dict[str, object]] | None = None
+        self.episodes = Episodes(policy.limits)
+        self._fed_s: int | None = None
         self._heard_ns: int | None = None
         self._accepted_ns: int | None = None
-        self._episode_ns: int | None = None
-        self._violation_ns: int | None = None
         self._last_refused: Refused | None = None
-        self._accused = False
 
     # ---- time -------------------------------------------------------------------------------------
 
@@ -52,8 +48,9 @@ class Vetting:
             due.append(self._accepted_ns + self.limits.missing_after_ns)
         if self.mode is Mode.ACQUIRING and self._heard_ns is not None:
             due.append(self._heard_ns + self.limits.missing_after_ns)
-        if self.mode is Mode.HOLDOVER and self._episode_ns is not None:
-            due.append(self._episode_ns + self.limits.latch_after_ns)
+        latches = self.episodes.latches_ns()
+        if self.mode is Mode.HOLDOVER and latches is not None:
+            due.append(latches)
         return min(due, default=None)
 
     def on_time(self, raw_ns: int) -> list[Found]:
@@ -69,14 +66,13 @@ class Vetting:
             self._heard_ns = None
             self._restart()
             found += self._move(raw_ns, Trigger.SILENT, "silence")
-        if self._episode_ns is not None and raw_ns - self._episode_ns >= self.limits.latch_after_ns:
-            reason = f"rejected for {self.limits.latch_after_ns // NS_PER_S} s"
-            found += self._latch(raw_ns, Trigger.LATCHED, reason)
-        return found
+        return found + self._latch(raw_ns, self.episodes.latch(raw_ns))
 
-    def _latch(self, raw_ns: int, trigger: Trigger, reason: str) -> list[Found]:
+    def _latch(self, raw_ns: int, due: tuple[Trigger, str] | None) -> list[Found]:
         """Lock, after a last word on who is wrong (which may find that it was the raw counter)."""
-        return [*self._accuse(raw_ns, last_word=True), *self._move(raw_ns, trigger, reason)]
+        if due is None:
+            return []
+        return [*self._accuse(raw_ns, last_word=True), *self._move(raw_ns, *due)]
 
     def _to_holdover(self, raw_ns: int) -> list[Found]:
         refused = self._last_refused
@@ -88,8 +84,10 @@ class Vetting:
 
         "ambiguous" is said at the end of an episode only (``last_word``).
         """
-        refused, judge, began = self._last_refused, self.judge, self._episode_ns
-        if self._accused or began is None or judge is None or refused is None or refused.moved_ns is None:
+        refused, judge, began = self._last_refused, self.judge, self.episodes.began_ns
+        if self.episodes.accused or began is None or judge is None:
+            return []
+        if refused is None or refused.moved_ns is None:
             return []
         at = refused.raw_ns
         quorum, rtc, complete = self.witnesses.since(began, at)
@@ -102,7 +100,7 @@ class Vetting:
         accusation = attribute(raw_ns, left, quorum, rtc)
         if accusation.source == "ambiguous" and not last_word:
             return []  # more time may tell; a guess is not an answer
-        self._accused = True
+        self.episodes.accused = True
         if accusation.source == "receiver":
             return [accusation, *self._move(raw_ns, Trigger.ATTRIBUTED, in_words(accusation))]
         if accusation.source == "raw":
@@ -141,12 +139,15 @@ class Vetting:
         raw_ns, utc_s = second.edge.raw_ns, second.utc_s
         if fault is not None:
             return Refused(raw_ns, fault, 1, 0, utc_s)
-        if utc_s < self.floor_s:
-            return Refused(raw_ns, "date-floor", utc_s, self.floor_s, utc_s, moved_ns=self._moved_ns(second))
-        if utc_s >= self.ceiling_s:
-            return Refused(
-                raw_ns, "date-ceiling", utc_s, self.ceiling_s, utc_s, moved_ns=self._moved_ns(second)
-            )
+        for reason, limit, wrong in (
+            ("date-floor", self.floor_s, utc_s < self.floor_s),
+            ("date-ceiling", self.ceiling_s, utc_s >= self.ceiling_s),
+        ):
+            if wrong:
+                return Refused(raw_ns, reason, utc_s, limit, utc_s, moved_ns=self._moved_ns(second))
+        if second.second60:
+            confirmed = self.witnesses.leap.inserted_after(utc_s)
+            return Refused(raw_ns, "leap-second" if confirmed else "leap-unconfirmed", 1, 0, utc_s)
         return None
 
     def _moved_ns(self, second: Second) -> int | None:
@@ -160,9 +161,9 @@ class Vetting:
         if isinstance(verdict, Refused):
             self.grid_ns = raw_ns
             return [verdict, *self._refuse(verdict)]
-        if self.kept_gate is not None and self.judge is not None:
+        if self.judge is not None:
             # The gate of before the restart is still in force: a restart forgives nothing.
-            refused = self.judge.judge(second, si_ns, False)
+            refused = self.judge.judge(second, si_ns, said.agreeing > 0)
             if refused is not None:
                 return [refused, *self._refuse(refused)]
         return self._first_feed(second, si_ns, said, verdict)
@@ -179,10 +180,7 @@ class Vetting:
     def _continue(self, second: Second, si_ns: int, said: Assessment) -> list[Found]:
         raw_ns, judge = second.edge.raw_ns, self.judge
         assert judge is not None  # every trusted mode has one
-        if second.second60:
-            refused: Refused | None = Refused(raw_ns, "leap-second", 1, 0, second.utc_s)
-        else:
-            refused = judge.judge(second, si_ns, said.agreeing > 0) or said.quorum_objects
+        refused = judge.judge(second, si_ns, said.agreeing > 0) or said.quorum_objects
         if refused is not None:
             return [refused, *self._refuse(refused)]
         found: list[Found] = []
@@ -205,12 +203,10 @@ class Vetting:
         assert judge is not None
         bound_ns = judge.accept(second, si_ns, said.quorum)
         self.grid_ns = self._accepted_ns = raw_ns
-        self._episode_ns = self._violation_ns = None
-        self._accused = False
-        self.kept_gate = None
+        self.episodes.end()
         self.witnesses.accepted = raw_ns, si_ns
+        self._fed_s = second.utc_s
         utc_ns = leap.utc_ns(si_ns - second.late_ns) + second.late_ns
-        self.floor_s = max(self.floor_s, utc_ns // NS_PER_S)
         published = Publish(raw_ns, utc_ns, second.edge.at_ns, leap.indicator(second.utc_s), bound_ns)
         return [*self.witnesses.rtc_jumped(), published]
 
@@ -220,14 +216,9 @@ class Vetting:
         """What a refused second does to the state."""
         raw_ns, kind = refused.raw_ns, REASONS[refused.reason].kind
         self._last_refused = refused
-        jump = self.witnesses.rtc_jump
-        if jump is not None and refused.moved_ns is not None and self.judge is not None:
-            if abs(refused.moved_ns - jump[1]) < NS_PER_S // 2:
-                # Receiver and RTC moved alike against the raw counter: it is the counter that stood still
-                # or jumped, as in a paused virtual machine or a suspended host.
-                told = f"the raw counter jumped: receiver and rtc moved {show_ns(jump[1])} against it"
-                return [Accuse(raw_ns, "raw", {"moved_ns": -jump[1], "witnesses": ["receiver", "rtc"]}),
-                        *self.disrupt(raw_ns, told)]  # fmt: skip
+        jumped = self._raw_jumped(refused)
+        if jumped:
+            return jumped
         if not is_rejection(refused.reason):
             return []
         if self.mode is Mode.ACQUIRING:
@@ -236,20 +227,20 @@ class Vetting:
         if self.mode in (Mode.COLD, Mode.LOCKED) or self.judge is None:
             return []
         self.judge.gate.reject(raw_ns)
-        if self._episode_ns is None:
-            self._episode_ns = raw_ns
-            self.episodes = [at for at in self.episodes if raw_ns - at < _DAY_NS] + [raw_ns]
-            if len(self.episodes) >= self.limits.episodes_per_day:
-                reason = f"{len(self.episodes)} rejections within 24 h"
-                return self._latch(raw_ns, Trigger.LATCHED, reason)
+        predicted_s = self.judge.predicted_ns(raw_ns) // NS_PER_S
+        due = self.episodes.reject(raw_ns, predicted_s, kind == "violation", refused.reason)
         found = self._accuse(raw_ns) if self.mode is Mode.HOLDOVER else []
-        if kind != "violation":
-            self._violation_ns = None
-        elif self._violation_ns is None:
-            self._violation_ns = raw_ns
-        elif raw_ns - self._violation_ns >= self.limits.violation_after_ns:
-            found += self._latch(raw_ns, Trigger.VIOLATION, refused.reason)
-        return found
+        return found + self._latch(raw_ns, due)
+
+    def _raw_jumped(self, refused: Refused) -> list[Found]:
+        """Receiver and RTC moved alike against the raw counter: it is the counter that stood still or
+        jumped, as in a paused virtual machine or a suspended host."""
+        jump, moved = self.witnesses.rtc_jump, refused.moved_ns
+        if jump is None or moved is None or self.judge is None or abs(moved - jump[1]) >= NS_PER_S // 2:
+            return []
+        told = f"the raw counter jumped: receiver and rtc moved {show_ns(moved)} against it"
+        evidence: dict[str, object] = {"moved_ns": -moved, "witnesses": ["receiver", "rtc"]}
+        return [Accuse(refused.raw_ns, "raw", evidence), *self.disrupt(refused.raw_ns, told)]
 
     # ---- modes ------------------------------------------------------------------------------------
 
@@ -258,7 +249,7 @@ class Vetting:
         if before is self.mode:
             return []
         if self.mode is Mode.LOCKED:
-            self._episode_ns = self._violation_ns = None
+            self.episodes.end()
             self.grid_ns = None
         return [ModeChange(raw_ns, before, self.mode, reason)]
 
@@ -266,13 +257,21 @@ class Vetting:
         self.acquisition.reset()
         self.grid_ns = None
 
+    def _begin_anew(self, raw_ns: int) -> None:
+        """Nothing that was accepted counts any more, but that time was at least this late."""
+        self.floor_s = self.floor()
+        self._restart()
+        self.judge = self._last_refused = self._accepted_ns = None
+        self._heard_ns = raw_ns
+        self.episodes.end()
+
+    def floor(self) -> int:
+        """The first believable second (POSIX s): none before the build date, none that was fed already."""
+        return self.floor_s if self._fed_s is None else max(self.floor_s, self._fed_s + 1)
+
     def disrupt(self, raw_ns: int, reason: str, rate_too: bool = False) -> list[Found]:
         """The raw counter lost its continuity: all that was counted on it is void (lemma L6)."""
-        self._restart()
-        self.judge = self.kept_gate = self._last_refused = None
-        self._episode_ns = self._violation_ns = self._accepted_ns = None
-        self._heard_ns = raw_ns
-        self._accused = False
+        self._begin_anew(raw_ns)
         self.witnesses.forget_raw(rate_too)
         return self._move(raw_ns, Trigger.DISRUPTED, reason)
 
@@ -280,35 +279,10 @@ class Vetting:
         """An operator takes responsibility: a lock ends, and trust begins anew from the dwell."""
         if self.mode is not Mode.LOCKED:
             return []
-        self._restart()
-        self.judge = None
-        self.kept_gate = None
-        self.episodes = []
-        self._heard_ns = raw_ns
+        self._begin_anew(raw_ns)
+        self.episodes.starts_s = []
         return self._move(raw_ns, Trigger.REARMED, f"rearmed: {reason}")
 
     def lock(self, raw_ns: int, reason: str) -> list[Found]:
         """A lock from before the restart, or a state that was tampered with."""
         return self._move(raw_ns, Trigger.TAMPERED, reason)
-
-    def take_up(self, raw_ns: int, identity: tuple[str, str]) -> None:
-        """Now that boot and clocksource are known: take up the gate of before a restart, if it is theirs."""
-        if self.kept_gate is None or self.judge is not None:
-            return
-        kept_identity, kept = self.kept_gate
-        anchor = [kept.get(key) for key in ("anchor_raw_ns", "anchor_si_ns", "anchor_error_ns", "last_si_ns")]
-        gate = Gate(masks_for(self.policy, self.witnesses.rate.enrolled), self.limits.gap_budget_ns)
-        stored = kept.get("gate")
-        if kept_identity != identity or not isinstance(stored, dict) or not gate.restore(stored):
-            self.kept_gate = None
-            return
-        if not all(isinstance(one, int) for one in anchor):
-            self.kept_gate = None
-            return
-        raw, si, error, last_si = (int(str(one)) for one in anchor)
-        self.judge = Judge(self.policy, Anchor(raw, si, error), self.witnesses.rate, gate)
-        self.judge.last_raw_ns = int(str(stored["last_raw_ns"]))
-        self.judge.last_si_ns = last_si
-
-
-__all__ = ["Found", "Vetting", "in_words"]

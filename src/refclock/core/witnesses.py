@@ -14,7 +14,7 @@ from refclock.units import NS_PER_S, scale_up
 # adjtimex(2): set while the kernel's clock is not synchronised. Cleared, the kernel copies the system
 # clock to the RTC every 11 minutes.
 _STA_UNSYNC = 0x0040
-_REFRESH_NS = 16 * NS_PER_S
+_REFRESH_NS = 64 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,14 @@ class Witnesses:
             abs(elapsed), self.rate.unc_ppt
         )
 
-    def on_rtc(self, tick: RtcTick) -> None:
-        """A tick of the battery clock. A jump against the raw counter is kept until the receiver's next
-        second tells which of the two jumped."""
+    def on_rtc(self, tick: RtcTick) -> tuple[()]:
+        """A tick of the battery clock: nothing is decided. A jump against the raw counter is kept until
+        the receiver's next second tells which of the two jumped."""
         already = self.rtc.stepped_ns
         jump = self.rtc.tick(tick, self.rate, self.leap.count(1 << 62))
         if jump and not already:
             self.rtc_jump = tick, jump
+        return ()
 
     def rtc_jumped(self) -> list[Refused | Accuse]:
         """It was the RTC that jumped: it is no witness any more."""
