@@ -11,6 +11,7 @@ from refclock.model import Accuse, Decision, ModeChange, Publish, Withhold
 from refclock.units import NS_PER_S, show_ns
 
 _WIDTH = 80
+_REBOOT_NS = 60 * NS_PER_S
 
 
 class Summary:
@@ -34,6 +35,9 @@ class Summary:
         """Take one decision."""
         if self._first_ns is None:
             self._first_ns = decision.raw_ns
+        elif decision.raw_ns < self._last_ns - _REBOOT_NS:
+            # The counter began anew: go on from where the story was.
+            self._first_ns -= self._last_ns - decision.raw_ns
         self._last_ns = decision.raw_ns
         if isinstance(decision, Publish):
             low, high = self.bounds_ns
@@ -51,10 +55,10 @@ class Summary:
         elif isinstance(decision, ModeChange):
             self.mode = decision.after.value
             told = f"{decision.before.value} -> {decision.after.value}: {decision.reason}"
-            self.story.append((decision.raw_ns, told))
+            self.story.append((decision.raw_ns - self._first_ns, told))
         elif isinstance(decision, Accuse):
             self.accused.append(decision.source)
-            self.story.append((decision.raw_ns, in_words(decision)))
+            self.story.append((decision.raw_ns - self._first_ns, in_words(decision)))
 
     def finish(self, bridge: Bridge, reader: CaptureReader) -> None:
         """Note what only the end can tell."""
@@ -65,8 +69,9 @@ class Summary:
         if not self.published:
             self.notes.append(f"nothing was published (mode {bridge.vetting.mode.value})")
 
-    def _at(self, raw_ns: int) -> str:
-        seconds = (raw_ns - (self._first_ns or 0)) // NS_PER_S
+    @staticmethod
+    def _at(since_ns: int) -> str:
+        seconds = since_ns // NS_PER_S
         return f"{seconds // 3600:4d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
     def table(self) -> str:

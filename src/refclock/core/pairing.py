@@ -223,7 +223,7 @@ class Pairing:
         return [Refused(edge.raw_ns, reason, 0, 1, utc_s)]
 
     def _since_edge(self, raw_ns: int) -> int:
-        return raw_ns - self._edges[-1].raw_ns if self._edges else raw_ns
+        return raw_ns - self._edges[-1].raw_ns if self._edges else 0
 
 
 def _named_second(label: Label) -> int:
