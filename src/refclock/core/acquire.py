@@ -34,7 +34,7 @@ class Acquisition:
         """Begin anew with the next second."""
         self.started_ns: int | None = None
         self.needed_ns = self._limits.dwell_cold_ns
-        self._last: tuple[int, int] | None = None
+        self.last: tuple[int, int] | None = None
         self._first_si_ns = 0
         self._phases: tuple[int, int] | None = None
         self._quorum_start: Interval | None = None
@@ -58,7 +58,7 @@ class Acquisition:
         )
         if objection is not None:
             return objection
-        self._last = raw_ns, si_ns
+        self.last = raw_ns, si_ns
         quorum = said.quorum
         if quorum is not None and self._quorum_start is None:
             self._quorum_start = quorum
@@ -84,9 +84,9 @@ class Acquisition:
         return Ready(learnt, error)
 
     def _continuity(self, second: Second, si_ns: int, rate: RawRate) -> Refused | None:
-        if self._last is None:
+        if self.last is None:
             return None
-        last_raw, last_si = self._last
+        last_raw, last_si = self.last
         passed = rate.advance(second.edge.raw_ns - last_raw)
         off_s = nearest_second(si_ns - last_si) - nearest_second(passed)
         if off_s == 0:

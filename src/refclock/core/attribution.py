@@ -15,8 +15,7 @@ class Departure:
     """The receiver's time left the prediction.
 
     ``moved_ns`` is its time less the prediction (``predicted_ns``, SI ns at ``at_ns`` on the raw counter),
-    which itself may be off by ``slack_ns``; ``took_ns`` is how long it took; ``within_gate`` says that the
-    drift masks still admit the receiver, which then agrees with the raw counter.
+    which itself may be off by ``slack_ns``; ``took_ns`` is how long it took.
     """
 
     at_ns: int
@@ -24,7 +23,6 @@ class Departure:
     took_ns: int
     predicted_ns: int
     slack_ns: int
-    within_gate: bool
 
 
 def attribute(raw_ns: int, left: Departure, quorum: Interval | None, rtc: Interval | None) -> Accuse:
@@ -42,12 +40,7 @@ def attribute(raw_ns: int, left: Departure, quorum: Interval | None, rtc: Interv
         elif near_receiver and not near_raw:
             with_receiver.append(name)
     evidence: dict[str, object] = {"moved_ns": moved_ns, "took_ns": left.took_ns}
-    if left.within_gate:
-        source = "ntp" if "ntp" not in with_raw + with_receiver else "ambiguous"
-        witnesses = ["receiver", "raw"]
-        if source == "ntp" and quorum is not None:
-            evidence["moved_ns"] = (quorum.lo_ns + quorum.hi_ns) // 2 - predicted_ns
-    elif with_raw and not with_receiver:
+    if with_raw and not with_receiver:
         source, witnesses = "receiver", ["raw", *with_raw]
     elif with_receiver and not with_raw:
         # Two sources left the raw counter together. If the RTC left it too, the counter is what moved.

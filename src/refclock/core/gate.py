@@ -70,6 +70,22 @@ class Gate:
                 return Breach(index + 1, -(-excess // PPT_ONE), mask.offset_ns)
         return None
 
+    def rooms(self, raw_ns: int, phase_ns: int) -> list[tuple[int, int]]:
+        """How far up and down from a phase each mask still admits (ns, rounded inward; negative outside)."""
+        budget, phase = self.budget_ns(raw_ns), phase_ns * PPT_ONE
+        rooms = []
+        for mask, low, high in zip(self.masks, self._low, self._high, strict=False):
+            reach = mask.offset_ns * PPT_ONE + mask.rate_ppt * budget
+            rooms.append(((low + reach - phase) // PPT_ONE, (phase - high + reach) // PPT_ONE))
+        return rooms
+
+    def used_ns(self, raw_ns: int, phase_ns: int) -> int:
+        """How much of the first mask's offset B a phase uses up (ns); more than B is a breach."""
+        if not self._low:
+            return 0
+        earned, phase = self.masks[0].rate_ppt * self.budget_ns(raw_ns), phase_ns * PPT_ONE
+        return -((earned - max(phase - self._low[0], self._high[0] - phase)) // PPT_ONE)
+
     def accept(self, raw_ns: int, phase_ns: int) -> None:
         """Take an admitted second into memory."""
         self._earned_ns = self.budget_ns(raw_ns)

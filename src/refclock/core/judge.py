@@ -86,6 +86,10 @@ class Judge:
         """X: how far a label lies from the prediction."""
         return si_ns - self.predicted_ns(raw_ns)
 
+    def moved_ns(self, raw_ns: int, si_ns: int) -> int:
+        """How far a label lies from where the last accepted second leads."""
+        return self.phase_ns(raw_ns, si_ns) - self.phase_ns(self.last_raw_ns, self.last_si_ns)
+
     def holdover_ns(self, raw_ns: int) -> int:
         """The bound while nothing is accepted: the last one, growing at the holdover rate."""
         elapsed = max(0, raw_ns - self.last_raw_ns)
@@ -95,7 +99,7 @@ class Judge:
         """None when the second may be accepted. ``witnessed`` says that a witness agrees with it."""
         raw_ns = second.edge.raw_ns
         elapsed = raw_ns - self.last_raw_ns
-        moved = self.phase_ns(raw_ns, si_ns) - self.phase_ns(self.last_raw_ns, self.last_si_ns)
+        moved = self.moved_ns(raw_ns, si_ns)
         if elapsed <= 0:
             return Refused(raw_ns, "edge-order", elapsed, 1, second.utc_s)
         if scale_up(elapsed, self.rate.unc_ppt) < _NUMBERING_NS:
@@ -119,7 +123,7 @@ class Judge:
         """A silence outgrew the gate: one new anchor, if the second lies inside the holdover interval, a
         witness agrees, and the year's ledger allows it."""
         raw_ns = second.edge.raw_ns
-        off = abs(self.phase_ns(raw_ns, si_ns) - self.phase_ns(self.last_raw_ns, self.last_si_ns))
+        off = abs(self.moved_ns(raw_ns, si_ns))
         spent = sum(cost for at, cost in self.reanchored if raw_ns - at <= _YEAR_NS)
         holdover = self.holdover_ns(raw_ns)
         allowed = self._limits.reanchor_year_ns - spent

@@ -1,7 +1,9 @@
 """What the daemon remembers across a restart, and how much of it may still be believed.
 
-The floor, the enrolled rates, a lock and the episodes always; the gate with its spent budget only within
-the same boot and on the same clocksource, because it is counted on the raw counter (lemma L6).
+The floor, the enrolled rates, a lock, the episodes and the ledger of probes always; the gate with its spent
+budget only within the same boot and on the same clocksource, because it is counted on the raw counter
+(lemma L6). What keeps the memory (runtime.statefile) seals it; ``tampered`` among the arguments of a
+restore is its finding that the seal was broken, and locks.
 """
 
 from collections.abc import Mapping
@@ -18,16 +20,21 @@ if TYPE_CHECKING:
 VERSION = 1
 # A rate beyond this is not a clock's: 500 ppm is the most that the kernel itself would correct.
 _MAX_RATE_PPT = 500_000_000
+_BEFORE = "locked before the restart"
 
 
-def remember(vetting: "Vetting", identity: tuple[str, str] | None) -> dict[str, object]:
-    """The memory as JSON-able values; ``identity`` is (boot_id, clocksource) where known."""
+def remember(vetting: "Vetting", identity: tuple[str, str] | None, reason: str) -> dict[str, object]:
+    """The memory as JSON-able values; ``identity`` is (boot_id, clocksource) where known, ``reason`` why
+    the mode is what it is."""
     kept: dict[str, object] = {
         "version": VERSION,
         "floor_utc_ns": vetting.floor() * NS_PER_S,
         "locked": vetting.mode is Mode.LOCKED,
         "episodes_s": vetting.episodes.starts_s,
+        "probes": vetting.probes.fields(),
     }
+    if vetting.mode is Mode.LOCKED:
+        kept["lock_reason"] = reason.removeprefix(_BEFORE).removeprefix(": ")
     rate, rtc = vetting.witnesses.rate, vetting.witnesses.rtc.enrolled
     if rate.enrolled:
         kept |= {
@@ -46,6 +53,21 @@ def _integer(args: Mapping[str, object], key: str, low: int, high: int) -> int |
     return value if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high else None
 
 
+def _rates(args: Mapping[str, object], name: str) -> tuple[int, int] | None:
+    """A rate and its uncertainty in ppt, ``name``_rate_ppt and ``name``_rate_unc_ppt; None for no clock's."""
+    rate = _integer(args, f"{name}_rate_ppt", -_MAX_RATE_PPT, _MAX_RATE_PPT)
+    unc = _integer(args, f"{name}_rate_unc_ppt", 0, _MAX_RATE_PPT)
+    return None if rate is None or unc is None else (rate, unc)
+
+
+def _take_rates(vetting: "Vetting", args: Mapping[str, object]) -> None:
+    witnesses, raw, rtc = vetting.witnesses, _rates(args, "raw"), _rates(args, "rtc")
+    if raw is not None:
+        witnesses.rate = RawRate(raw[0], raw[1] + vetting.limits.raw_stability_ppt, enrolled=True)
+    if rtc is not None:
+        witnesses.rtc.enroll(*rtc)
+
+
 def take_up(vetting: "Vetting", args: Mapping[str, object], identity: tuple[str, str]) -> None:
     """Now that boot and clocksource are known: take up the gate of before a restart, if it is theirs."""
     kept = args.get("judge")
@@ -56,21 +78,44 @@ def take_up(vetting: "Vetting", args: Mapping[str, object], identity: tuple[str,
 def restore(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "list[Found]":
     """Take up a memory at the start. What is missing or out of range is left at its default; the raw-based
     part waits for the boot's identity (take_up)."""
-    witnesses, limits = vetting.witnesses, vetting.limits
     floor = _integer(args, "floor_utc_ns", 0, 1 << 63)
     if floor is not None:
         vetting.floor_s = max(vetting.floor_s, floor // NS_PER_S)
-    y_ppt = _integer(args, "raw_rate_ppt", -_MAX_RATE_PPT, _MAX_RATE_PPT)
-    unc_ppt = _integer(args, "raw_rate_unc_ppt", 0, _MAX_RATE_PPT)
-    if y_ppt is not None and unc_ppt is not None:
-        witnesses.rate = RawRate(y_ppt, unc_ppt + limits.raw_stability_ppt, enrolled=True)
-    rtc_ppt = _integer(args, "rtc_rate_ppt", -_MAX_RATE_PPT, _MAX_RATE_PPT)
-    rtc_unc = _integer(args, "rtc_rate_unc_ppt", 0, _MAX_RATE_PPT)
-    if rtc_ppt is not None and rtc_unc is not None:
-        witnesses.rtc.enroll(rtc_ppt, rtc_unc)
-    episodes = args.get("episodes_s")
+    _take_rates(vetting, args)
+    episodes, probes = args.get("episodes_s"), args.get("probes")
     if isinstance(episodes, list):
         vetting.episodes.starts_s = [at for at in episodes if isinstance(at, int)]
+    if isinstance(probes, dict):
+        vetting.probes.restore(probes)
+    tampered, why = args.get("tampered"), args.get("lock_reason")
+    if tampered is not None:
+        return vetting.lock(raw_ns, f"the memory was tampered with: {tampered}")
     if args.get("locked") is True:
-        return vetting.lock(raw_ns, "locked before the restart")
+        return vetting.lock(raw_ns, f"{_BEFORE}: {why}" if isinstance(why, str) and why else _BEFORE)
     return []
+
+
+def enroll(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "list[Found]":
+    """The operator's word on the rates of counter and RTC: in force from an acquisition that begins now.
+
+    Nothing is done for rates that are no clock's, and none while a receiver is being rejected: that would
+    forgive it everything. A lock stays.
+    """
+    judge = vetting.judge
+    if _rates(args, "raw") is None or (judge is not None and judge.gate.rejecting):
+        return []
+    _take_rates(vetting, args)
+    return vetting.begin_again(raw_ns, "enrolled")
+
+
+def enroll_offline(kept: Mapping[str, object], args: Mapping[str, object]) -> dict[str, object] | None:
+    """The same, done to a memory of which no daemon holds the live form. None where ``enroll`` does
+    nothing."""
+    judge = kept.get("judge")
+    gate = judge.get("gate") if isinstance(judge, dict) else None
+    frozen = _integer(gate, "frozen_ns", 0, 1 << 63) if isinstance(gate, dict) else None
+    if _rates(args, "raw") is None or frozen is not None:
+        return None
+    names = [f"{name}_rate_{what}" for name in ("raw", "rtc") for what in ("ppt", "unc_ppt")]
+    rates = {name: args[name] for name in names if name in args}
+    return {"version": VERSION, **{key: value for key, value in kept.items() if key != "judge"}, **rates}

@@ -20,7 +20,7 @@ class RtcWitness:
 
     def __init__(self, limits: Limits) -> None:
         self._first_error_ns = self._error_ns = limits.rtc_error_ns
-        self._drift_ppt = limits.rtc_rate_ppt
+        self.drift_ppt = limits.rtc_rate_ppt
         self._rate_ppt = 0
         self._offset_ns = 0
         self._since_ns: int | None = None
@@ -35,9 +35,14 @@ class RtcWitness:
         """True once it ticked."""
         return self._tick is not None
 
+    @property
+    def tick_unc_ns(self) -> int:
+        """How sharply its last tick was seen."""
+        return 0 if self._tick is None else self._tick.unc_ns
+
     def enroll(self, rate_ppt: int, unc_ppt: int) -> None:
         """Its measured rate: RTC seconds elapse (1 + rate) for each UTC second, within ``unc_ppt``."""
-        self._rate_ppt, self._drift_ppt = rate_ppt, unc_ppt
+        self._rate_ppt, self.drift_ppt = rate_ppt, unc_ppt
         self.enrolled = rate_ppt, unc_ppt
 
     def tick(self, event: RtcTick, rate: RawRate, leaps: int) -> int:
@@ -52,7 +57,7 @@ class RtcWitness:
         passed = rate.advance(event.raw_ns - last.raw_ns)
         moved = (event.rtc_s - last.rtc_s) * NS_PER_S - passed - passed * self._rate_ppt // 10**12
         slack = event.unc_ns + last.unc_ns + _JUMP_SLACK_NS
-        slack += scale_up(abs(passed), self._drift_ppt + rate.unc_ppt)
+        slack += scale_up(abs(passed), self.drift_ppt + rate.unc_ppt)
         if abs(moved) > slack:
             self.stepped_ns = moved
             return moved
@@ -79,7 +84,7 @@ class RtcWitness:
         age = tick.raw_ns - since
         drifted = age * self._rate_ppt // 10**12
         told = (tick.rtc_s + self._leaps) * NS_PER_S - self._offset_ns - drifted
-        half = self._error_ns + tick.unc_ns + scale_up(abs(age), self._drift_ppt)
+        half = self._error_ns + tick.unc_ns + scale_up(abs(age), self.drift_ppt)
         return Interval(told - half, told + half, tick.raw_ns).at(raw_ns, rate)
 
     def forget_raw(self) -> None:

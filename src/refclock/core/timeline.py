@@ -54,6 +54,11 @@ class Timeline:
             self._base = event
         return 0
 
+    def system_ns(self, raw_ns: int) -> int | None:
+        """What CLOCK_REALTIME shows at a reading of the raw counter shortly after the last event, going by
+        that event's two clocks; None before the first."""
+        return None if self._last is None else self._last.real_ns + raw_ns - self._last.raw_ns
+
     def place(self, event: Event, at_ns: int) -> Placed:
         """The raw instant of a CLOCK_REALTIME stamp ``at_ns`` taken shortly before the event.
 

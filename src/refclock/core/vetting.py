@@ -1,7 +1,10 @@
 """The state of trust in one receiver: which mode, which episode, and what happens to each second."""
 
+from dataclasses import replace
+
 from refclock.core.acquire import Acquisition, Ready
-from refclock.core.attribution import Departure, attribute, in_words
+from refclock.core.attribution import in_words
+from refclock.core.blame import Blame
 from refclock.core.episodes import Episodes
 from refclock.core.judge import Anchor, Judge
 from refclock.core.modes import Trigger, after
@@ -12,8 +15,7 @@ from refclock.model import Accuse, Decision, Mode, ModeChange, Publish
 from refclock.policy import Policy
 from refclock.units import NS_PER_S, S_PER_DAY, show_ns
 
-# Who is wrong is said when the witnesses have spoken since the episode began, or after this long.
-_FRESH_NS = 200 * NS_PER_S
+_BACK_NS = 64 * NS_PER_S
 _CEILING_S = 20 * 365 * S_PER_DAY + 5 * S_PER_DAY
 
 Found = Refused | Decision
@@ -34,7 +36,9 @@ class Vetting:
         self.grid_ns: int | None = None
         self.assessment: Assessment | None = None
         self.episodes = Episodes(policy.limits)
+        self.blame: Blame | None = None
         self._fed_s: int | None = None
+        self._enough_since_ns: int | None = None
         self._heard_ns: int | None = None
         self._accepted_ns: int | None = None
         self._last_refused: Refused | None = None
@@ -80,28 +84,18 @@ class Vetting:
         return self._move(raw_ns, Trigger.MISSING, refused.reason if refused and fresh else "silence")
 
     def _accuse(self, raw_ns: int, last_word: bool = False) -> list[Found]:
-        """Once in each episode, when the witnesses have spoken again since it began: say who is wrong.
+        """Once in each episode: say who is wrong, and do what follows from it."""
+        refused, blame, began = self._last_refused, self.blame, self.episodes.began_ns
+        if self.episodes.accused or began is None or blame is None or refused is None:
+            return []
+        return self._convict(raw_ns, blame.rejected(raw_ns, refused, began, last_word))
 
-        "ambiguous" is said at the end of an episode only (``last_word``).
-        """
-        refused, judge, began = self._last_refused, self.judge, self.episodes.began_ns
-        if self.episodes.accused or began is None or judge is None:
+    def _convict(self, raw_ns: int, accusation: Accuse | None) -> list[Found]:
+        """What an accusation does to the mode."""
+        if accusation is None:
             return []
-        if refused is None or refused.moved_ns is None:
-            return []
-        at = refused.raw_ns
-        quorum, rtc, complete = self.witnesses.since(began, at)
-        if not complete and at - began < _FRESH_NS:
-            return []
-        # The prediction: where the last accepted second leads by the known rate.
-        predicted = judge.last_si_ns + judge.rate.advance(at - judge.last_raw_ns)
-        slack, took = judge.gate.masks[0].offset_ns, began - judge.last_raw_ns
-        left = Departure(at, refused.moved_ns, took, predicted, slack, refused.reason == "quorum")
-        accusation = attribute(raw_ns, left, quorum, rtc)
-        if accusation.source == "ambiguous" and not last_word:
-            return []  # more time may tell; a guess is not an answer
         self.episodes.accused = True
-        if accusation.source == "receiver":
+        if accusation.source in ("receiver", "receiver+ntp"):
             return [accusation, *self._move(raw_ns, Trigger.ATTRIBUTED, in_words(accusation))]
         if accusation.source == "raw":
             return [accusation, *self.disrupt(raw_ns, in_words(accusation), rate_too=True)]
@@ -174,22 +168,33 @@ class Vetting:
         if self.judge is None:
             self.judge = Judge(self.policy, Anchor(raw_ns, si_ns, ready.error_ns), ready.rate)
         self.witnesses.rtc.calibrate(raw_ns, si_ns, ready.error_ns, ready.rate)
+        self.blame = Blame(self.witnesses, self.judge)
         found = self._move(raw_ns, Trigger.DWELT, "dwell complete")
         return found + self._publish(second, si_ns, said)
 
     def _continue(self, second: Second, si_ns: int, said: Assessment) -> list[Found]:
         raw_ns, judge = second.edge.raw_ns, self.judge
         assert judge is not None  # every trusted mode has one
-        refused = judge.judge(second, si_ns, said.agreeing > 0) or said.quorum_objects
+        refused = judge.judge(second, si_ns, said.agreeing > 0)
+        if refused is None and said.quorum_objects is not None:
+            refused = replace(said.quorum_objects, moved_ns=judge.moved_ns(raw_ns, si_ns))
         if refused is not None:
             return [refused, *self._refuse(refused)]
         found: list[Found] = []
         if self.mode is Mode.HOLDOVER:
             found += self._move(raw_ns, Trigger.RETURNED, "receiver returned within the gate")
-        enough = said.agreeing >= self.limits.witnesses
-        told = self._who_agrees(said)
-        found += self._move(raw_ns, Trigger.WITNESS_BACK if enough else Trigger.WITNESS_LOST, told)
-        return found + self._publish(second, si_ns, said)
+        return found + self._count_witnesses(raw_ns, said) + self._publish(second, si_ns, said)
+
+    def _count_witnesses(self, raw_ns: int, said: Assessment) -> list[Found]:
+        """Degraded at once when a witness is lost; vetted again when it has been back for a while."""
+        if said.agreeing < self.limits.witnesses:
+            self._enough_since_ns = None
+            return self._move(raw_ns, Trigger.WITNESS_LOST, self._who_agrees(said))
+        if self._enough_since_ns is None:
+            self._enough_since_ns = raw_ns
+        if raw_ns - self._enough_since_ns < _BACK_NS:
+            return []
+        return self._move(raw_ns, Trigger.WITNESS_BACK, self._who_agrees(said))
 
     def _who_agrees(self, said: Assessment) -> str:
         """The reason for which a witness counts as lost or back."""
@@ -208,7 +213,9 @@ class Vetting:
         self._fed_s = second.utc_s
         utc_ns = leap.utc_ns(si_ns - second.late_ns) + second.late_ns
         published = Publish(raw_ns, utc_ns, second.edge.at_ns, leap.indicator(second.utc_s), bound_ns)
-        return [*self.witnesses.rtc_jumped(), published]
+        found: list[Found] = [*self.witnesses.rtc_jumped(), published]
+        drifting = self.blame.accepted(raw_ns, si_ns, second.edge.unc_ns) if self.blame is not None else None
+        return found + self._convict(raw_ns, drifting)
 
     # ---- refusals ---------------------------------------------------------------------------------
 
@@ -261,7 +268,7 @@ class Vetting:
         """Nothing that was accepted counts any more, but that time was at least this late."""
         self.floor_s = self.floor()
         self._restart()
-        self.judge = self._last_refused = self._accepted_ns = None
+        self.judge = self.blame = self._last_refused = self._accepted_ns = None
         self._heard_ns = raw_ns
         self.episodes.end()
 

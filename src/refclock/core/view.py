@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING
 
 from refclock.core.attribution import in_words
+from refclock.core.established import established
 from refclock.core.interval import Interval
+from refclock.core.judge import Judge
 from refclock.core.reasons import REASONS
 from refclock.model import Mode, Publish, Withhold, decision_fields
 
@@ -17,10 +19,13 @@ def view(bridge: "Bridge", raw_ns: int) -> Fields:
     """A snapshot as of ``raw_ns``."""
     vetting = bridge.vetting
     judge, acquisition = vetting.judge, vetting.acquisition
+    agreed = established(vetting, raw_ns, bridge.system_ns(raw_ns))
     told: Fields = {
         "mode": vetting.mode.value,
         "mode_reason": bridge.mode_reason,
         "mode_since_ns": None if bridge.mode_since_ns is None else raw_ns - bridge.mode_since_ns,
+        "established": bool(agreed),
+        "established_by": agreed,
         "profile": bridge.policy.profile,
         "enrolled": vetting.witnesses.rate.enrolled,
         "raw_rate_ppt": vetting.witnesses.rate.y_ppt,
@@ -31,8 +36,11 @@ def view(bridge: "Bridge", raw_ns: int) -> Fields:
         "last_publish": _decision(bridge.last_publish),
         "last_withhold": _decision(bridge.last_withhold),
         "last_accusation": None if bridge.last_accusation is None else in_words(bridge.last_accusation),
-        "witnesses": _witnesses(bridge, raw_ns),
+        "witnesses": witness_rows(bridge, raw_ns),
         "witnesses_needed": vetting.limits.witnesses,
+        "probes": vetting.probes.fields(),
+        "budget": None if judge is None else _budget(judge, raw_ns, vetting.limits.reanchor_year_ns),
+        "refusals": bridge.refusals.fields(),
         "counters": {
             **bridge.counters,
             "extra_edges": bridge.pairing.extra_edges,
@@ -61,7 +69,25 @@ def _decision(decision: Publish | Withhold | None) -> Fields | None:
     return fields
 
 
-def _witnesses(bridge: "Bridge", raw_ns: int) -> list[Fields]:
+def _budget(judge: Judge, raw_ns: int, year_ns: int) -> Fields:
+    """What the gate has left: the room of each mask about the last accepted second, and the year's ledger
+    of re-anchorings."""
+    gate = judge.gate
+    rooms = gate.rooms(raw_ns, judge.phase_ns(judge.last_raw_ns, judge.last_si_ns))
+    return {
+        "earned_ns": gate.budget_ns(raw_ns),
+        "frozen": gate.rejecting,
+        "masks": [
+            {"offset_ns": mask.offset_ns, "rate_ppt": mask.rate_ppt, "up_ns": up, "down_ns": down}
+            for mask, (up, down) in zip(gate.masks, rooms, strict=False)
+        ],
+        "reanchored": [[raw_ns - at, cost] for at, cost in judge.reanchored],
+        "reanchor_year_ns": year_ns,
+        "reanchor_left_ns": year_ns - judge.reanchored_ns(raw_ns),
+    }
+
+
+def witness_rows(bridge: "Bridge", raw_ns: int) -> list[Fields]:
     """Each witness with its interval relative to the prediction (or to its own middle before the first
     feed), its age and what it is worth."""
     witnesses = bridge.vetting.witnesses

@@ -160,8 +160,7 @@ class Witnesses:
         if quorum is not None:
             value, limit = quorum.farthest_ns(si_ns), self._limits.quorum_error_ns + unc_ns
             if value > limit:
-                moved = si_ns - (quorum.lo_ns + quorum.hi_ns) // 2
-                quorum_objects = Refused(raw_ns, "quorum", value, limit, utc_s, moved_ns=moved)
+                quorum_objects = Refused(raw_ns, "quorum", value, limit, utc_s)
             else:
                 agreeing += 1
         if rtc is not None:
