@@ -1,0 +1,79 @@
+"""Intervals: they age outward, never past the truth; and a majority is what brute force finds."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refclock.core.interval import Interval, RawRate, majority
+from refclock.units import NS_PER_S, PPT_ONE
+
+NS = st.integers(-(10**12), 10**12)
+
+
+WIDTH, RATE = st.integers(0, 10**9), st.integers(0, 500 * 10**6)
+
+
+@given(
+    st.tuples(NS, WIDTH, WIDTH),
+    st.lists(NS, max_size=3),
+    st.integers(-(5 * 10**8), 5 * 10**8),
+    RATE,
+    st.data(),
+)
+def test_an_interval_that_held_the_truth_holds_it_at_any_age(place, ages, y, unc, data):
+    lo, below, above = place
+    true_y = data.draw(st.integers(y - unc, y + unc))
+    interval = Interval(lo, lo + below + above, 0)
+    for at in ages:
+        interval = interval.at(at, RawRate(y, unc))
+        assert interval.as_of_ns == at
+        true = (lo + below) * PPT_ONE + at * (PPT_ONE + true_y)
+        assert interval.lo_ns * PPT_ONE <= true <= interval.hi_ns * PPT_ONE
+
+
+def test_no_time_no_change():
+    interval = Interval(1, 2, 3)
+    assert interval.at(3, RawRate(5, 5)) is interval
+
+
+def test_distances():
+    interval = Interval(10, 21, 0)
+    assert interval.half_ns == 6
+    assert [interval.outside_ns(at) for at in (5, 10, 15, 21, 30)] == [5, 0, 0, 0, 9]
+    assert [interval.farthest_ns(at) for at in (5, 10, 16, 30)] == [16, 11, 6, 20]
+    assert [interval.holds(at) for at in (9, 10, 21, 22)] == [False, True, True, False]
+    assert interval.meets(Interval(21, 40, 0))
+    assert interval.meets(Interval(0, 10, 0))
+    assert not interval.meets(Interval(22, 40, 0))
+    assert not interval.meets(Interval(0, 9, 0))
+
+
+def test_an_enrolled_rate_advances():
+    assert RawRate(50_000_000, 0).advance(NS_PER_S) == NS_PER_S + 50_000
+    assert RawRate(-1, 0).advance(1) == 0  # rounded down
+
+
+def test_nobody_is_no_majority():
+    assert majority([], 0) is None
+
+
+SMALL = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 6)), min_size=1, max_size=7)
+
+
+@given(SMALL, st.integers(1, 7))
+def test_the_majority_is_what_brute_force_finds(pairs, needed):
+    intervals = [Interval(2 * lo, 2 * (lo + width), 9) for lo, width in pairs]
+    depth = {at: sum(one.holds(at) for one in intervals) for at in range(-1, 40)}
+    best = max(depth.values())
+    found = majority(intervals, needed)
+    if best < needed:
+        assert found is None
+        return
+    assert found is not None
+    where = [at for at, count in depth.items() if count == best]
+    assert found == (Interval(min(where), max(where), 9), best)
+
+
+@given(SMALL)
+def test_a_majority_does_not_depend_on_the_order(pairs):
+    intervals = [Interval(lo, lo + width, 9) for lo, width in pairs]
+    assert majority(intervals, 1) == majority(intervals[::-1], 1)
