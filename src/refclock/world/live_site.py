@@ -1,0 +1,124 @@
+"""The host's side of the emulated world: the configuration and the memory that its daemon starts with."""
+
+import json
+import random
+from pathlib import Path
+
+from refclock.errors import PortError, RefclockError
+from refclock.policy import LIMIT_ROWS, PROFILES
+from refclock.sinks.segment import find, open_segment
+from refclock.units import NS_PER_S
+from refclock.world.live import Stage
+from refclock.world.receiver import PERSONALITIES
+
+# What the operator's `enroll` would have measured: the counter's rate within 0.1 ppm, the RTC's within 1 ppm.
+_RATE_UNC_PPT = 100_000
+_RTC_UNC_PPT = 1_000_000
+_ALL_WITNESSES = 2  # there are no more in the emulated world: the NTP quorum and the RTC
+_POLL_S = 4
+# gpsd takes the low ones, and people write low ones into chrony.conf.
+_UNITS = range(100, 256)
+
+
+def free_unit() -> int:
+    """An SHM unit that nobody uses. Raises RefclockError when there is none."""
+    for unit in random.sample(_UNITS, len(_UNITS)):
+        try:
+            found = find(unit)
+        except PortError:
+            continue  # another user's
+        if found is None:
+            return unit
+        found[0].detach()
+    raise RefclockError(
+        f"no free SHM unit from {_UNITS[0]} to {_UNITS[-1]}: something leaves segments behind (ipcs -m)."
+    )
+
+
+def remove_segment(unit: int) -> None:
+    """Remove the segment of a unit that ``free_unit`` gave, so that nothing of the emulation is left."""
+    try:
+        found = find(unit)
+    except PortError:
+        return  # another user's by now
+    if found is not None:
+        found[0].detach()
+        segment, _ = open_segment(unit)
+        segment.remove()
+        segment.detach()
+
+
+def shortened(profile: str, dwell_s: int) -> dict[str, tuple[int, int, str]]:
+    """The limits that an emulation of a minute must loosen: key, (the profile's, ours, the reason)."""
+    column = PROFILES.index(profile)
+    short = "an emulation lasts a minute; keep the default on a real host"
+    wanted = {
+        "dwell_warm_s": (dwell_s, short),
+        "proof_s": (dwell_s, short),
+        "witnesses": (_ALL_WITNESSES, "the emulated host has no other witness than NTP and RTC"),
+    }
+    defaults = {row.key: row.defaults[column] for row in LIMIT_ROWS if row.key in wanted}
+    return {
+        key: (defaults[key], chosen, reason)
+        for key, (chosen, reason) in wanted.items()
+        if chosen < defaults[key]
+    }
+
+
+def policy_text(
+    stage: Stage, directory: Path, *, profile: str, personality: str, unit: int, dwell_s: int
+) -> str:
+    """The daemon's configuration file; its own files lie in ``directory``."""
+    loosened = shortened(profile, dwell_s)
+    peers = ", ".join(f'"127.0.0.1:{server.port}"' for server in stage.servers)
+    protocol = "auto" if personality == "mixed" else personality
+    lines = [
+        f'profile = "{profile}"',
+        "",
+        "[receiver]",
+        f'device = "{stage.device}"',
+        f'protocol = "{protocol}"',
+        f"baud = {PERSONALITIES[personality]}",
+        "",
+        "[pps]",
+        f'device = "emulated:{stage.pps_path}"',
+        "",
+        "[rtc]",
+        f'device = "{stage.rtc_path}"',
+        "",
+        "[ntp]",
+        f"servers = [{peers}]",
+        f"poll_s = {_POLL_S}",
+        "",
+        "[shm]",
+        f"unit = {unit}",
+        "",
+        "[status]",
+        f'socket = "{directory}/status.sock"',
+        "",
+        "[state]",
+        f'file = "{directory}/state.json"',
+        "",
+        "[limits]",
+        *(f"{key} = {chosen}" for key, (_, chosen, _) in loosened.items()),
+        "",
+        "[loosened]",
+        *(f'{key} = "{reason}"' for key, (_, _, reason) in loosened.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write_enrolment(path: Path, stage: Stage) -> None:
+    """The state file of a host that was enrolled: its rates are known, and time was vetted yesterday."""
+    memory = {
+        "version": 1,
+        "floor_utc_ns": stage.started_ns - 86_400 * NS_PER_S,
+        "locked": False,
+        "episodes_s": [],
+        "raw_rate_ppt": stage.truth.rate_ppt,
+        "raw_rate_unc_ppt": _RATE_UNC_PPT,
+        "rtc_rate_ppt": 0,
+        "rtc_rate_unc_ppt": _RTC_UNC_PPT,
+    }
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({"refclock_state": 1, "memory": memory}, indent=1) + "\n")
