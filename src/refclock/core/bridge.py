@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from refclock.core import memory, view
 from refclock.core.health import ReceiverHealth
 from refclock.core.pairing import Edge, Pairing, Refused, Second
+from refclock.core.refusals import Refusals
 from refclock.core.timeline import Timeline
 from refclock.core.vetting import Vetting
 from refclock.model import (
@@ -63,6 +64,7 @@ class Bridge:
         self.last_publish: Publish | None = None
         self.last_withhold: Withhold | None = None
         self.last_accusation: Accuse | None = None
+        self.refusals = Refusals()
         self.mode_reason = "started"
         self.mode_since_ns: int | None = None
         self.counters: dict[str, int] = {"published": 0, "withheld": 0, "accused": 0}
@@ -106,7 +108,11 @@ class Bridge:
 
     def memory(self) -> dict[str, object]:
         """What must survive a restart."""
-        return memory.remember(self.vetting, self._identity)
+        return memory.remember(self.vetting, self._identity, self.mode_reason)
+
+    def system_ns(self, raw_ns: int) -> int | None:
+        """What the system clock shows at a reading of the raw counter, by the last event; None before it."""
+        return self._timeline.system_ns(raw_ns)
 
     def _on_bytes(self, event: SerialBytes) -> list[Refused | Decision]:
         self._received += len(event.data)
@@ -177,6 +183,8 @@ class Bridge:
             return list(
                 self.vetting.rearm(event.raw_ns, str(event.args.get("reason", "")) or "no reason given")
             )
+        if event.verb == "enroll":
+            return list(memory.enroll(self.vetting, event.raw_ns, event.args))
         if event.verb == "leap-table":
             self._load_leap_table(event.args)
         return []
@@ -199,13 +207,17 @@ class Bridge:
         if isinstance(one, Publish):
             self.counters["published"] += 1
             self.last_publish = one
+            self.refusals.accepted()
         elif isinstance(one, Withhold):
             self.counters["withheld"] += 1
             self.counters[one.reason] = self.counters.get(one.reason, 0) + 1
             self.last_withhold = one
+            at_ns = one.raw_ns
+            self.refusals.note(one, self.system_ns(at_ns) or 0, lambda: view.witness_rows(self, at_ns))
         elif isinstance(one, Accuse):
             self.counters["accused"] += 1
             self.last_accusation = one
+            self.refusals.accuse(one)
         elif isinstance(one, ModeChange):
             self.mode_reason, self.mode_since_ns = one.reason, one.raw_ns
         return one

@@ -124,9 +124,8 @@ class Judge:
         witness agrees, and the year's ledger allows it."""
         raw_ns = second.edge.raw_ns
         off = abs(self.moved_ns(raw_ns, si_ns))
-        spent = sum(cost for at, cost in self.reanchored if raw_ns - at <= _YEAR_NS)
         holdover = self.holdover_ns(raw_ns)
-        allowed = self._limits.reanchor_year_ns - spent
+        allowed = self._limits.reanchor_year_ns - self.reanchored_ns(raw_ns)
         if off > holdover or not witnessed or excess_ns > allowed:
             return Refused(
                 raw_ns, "reanchor", max(off, excess_ns), min(holdover, max(0, allowed)), second.utc_s
@@ -135,6 +134,10 @@ class Judge:
         self.anchor = Anchor(raw_ns, si_ns, holdover + off)
         self.gate = Gate(self.gate.masks, self._limits.gap_budget_ns)
         return None
+
+    def reanchored_ns(self, raw_ns: int) -> int:
+        """What the ledger of re-anchorings holds for the year before a reading of the counter."""
+        return sum(cost for at, cost in self.reanchored if raw_ns - at <= _YEAR_NS)
 
     def accept(self, second: Second, si_ns: int, quorum: Interval | None) -> int:
         """Take the second; returns the bound on its error, in ns."""

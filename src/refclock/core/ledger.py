@@ -35,7 +35,7 @@ class Probes:
         self.take(judge.gate.used_ns(raw_ns, phase_ns), judge.gate.masks[0].offset_ns, phase_ns, utc_s)
 
     def take(self, used_ns: int, offset_ns: int, phase_ns: int, utc_s: int) -> None:
-        """Take in one second: ``used_ns`` of the mask's ``offset_ns`` are in use, its phase is ``phase_ns``."""
+        """Take in one second, which uses ``used_ns`` of the mask's ``offset_ns`` and has this phase."""
         before, self._phase_ns = self._phase_ns, phase_ns
         if 2 * used_ns <= offset_ns and not (self._within and 2 * _OVER * used_ns > offset_ns):
             self._within = self._over = False

@@ -96,7 +96,8 @@ def restore(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "lis
 
 
 def enroll(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "list[Found]":
-    """The operator's word on the rates of counter and RTC: in force from an acquisition that begins now.
+    """The operator's word on the rates of counter and RTC: in force from an acquisition that begins now,
+    with every witness heard anew (which makes a witness again of an RTC that was set).
 
     Nothing is done for rates that are no clock's, and none while a receiver is being rejected: that would
     forgive it everything. A lock stays.
@@ -104,8 +105,9 @@ def enroll(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "list
     judge = vetting.judge
     if _rates(args, "raw") is None or (judge is not None and judge.gate.rejecting):
         return []
+    found = vetting.disrupt(raw_ns, "enrolled")
     _take_rates(vetting, args)
-    return vetting.begin_again(raw_ns, "enrolled")
+    return found
 
 
 def enroll_offline(kept: Mapping[str, object], args: Mapping[str, object]) -> dict[str, object] | None:

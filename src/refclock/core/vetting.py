@@ -7,6 +7,7 @@ from refclock.core.attribution import in_words
 from refclock.core.blame import Blame
 from refclock.core.episodes import Episodes
 from refclock.core.judge import Anchor, Judge
+from refclock.core.ledger import Probes
 from refclock.core.modes import Trigger, after
 from refclock.core.pairing import Refused, Second
 from refclock.core.reasons import REASONS, is_rejection
@@ -36,6 +37,7 @@ class Vetting:
         self.grid_ns: int | None = None
         self.assessment: Assessment | None = None
         self.episodes = Episodes(policy.limits)
+        self.probes = Probes()
         self.blame: Blame | None = None
         self._fed_s: int | None = None
         self._enough_since_ns: int | None = None
@@ -176,6 +178,7 @@ class Vetting:
         raw_ns, judge = second.edge.raw_ns, self.judge
         assert judge is not None  # every trusted mode has one
         refused = judge.judge(second, si_ns, said.agreeing > 0)
+        self.probes.watch(judge, raw_ns, si_ns, second.utc_s)
         if refused is None and said.quorum_objects is not None:
             refused = replace(said.quorum_objects, moved_ns=judge.moved_ns(raw_ns, si_ns))
         if refused is not None:
