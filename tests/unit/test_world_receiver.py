@@ -273,6 +273,15 @@ CHECKS = {
             or "indicated" in {r.spoofing for r in h.all(Health)}
         )
     ),
+    "toggle:+50us,10s": lambda h: sorted({round(e, -4) for e in h.edge_errors()}) == [-50_000, 0],
+    "gps-week": honest_pulses,
+    "garble": lambda h: (
+        {s for s, _ in h.labels("NAV-TIMEUTC", "RMC")} == set(range(START_S, START_S + 60)) - {HALF}
+    ),
+    "pps-late:+25ms": lambda h: shifted(h, -25 * NS_PER_MS) and label_shift(h, 0),
+    "leap-59": honest_pulses,
+    "no-fix": lambda h: honest_pulses(h) and label_shift(h, 0),
+    "position": lambda h: honest_pulses(h) and label_shift(h, 0),
     "collude:100ppm": lambda h: 2890 < -h.edge_errors()[-1] // 1000 < 2910,
     "collude:+1ms": lambda h: shifted(h, NS_PER_MS),
 }

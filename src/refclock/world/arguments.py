@@ -11,7 +11,7 @@ from refclock.world.servers import POLL_S
 START_S = 1_803_859_200  # 2027-03-01T00:00:00Z
 _MOST_SERVERS = 12
 _LONGEST_NS = 400 * 86_400 * NS_PER_S
-_EARLIEST_S, _LATEST_S = 1_000_000_000, 4_000_000_000  # the years 2001 to 2096
+_EARLIEST_S, _LATEST_S = 800_000_000, 4_000_000_000  # the years 1995 to 2096
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from refclock.errors import ConfigError
 from refclock.units import NS_PER_S
-from refclock.world import deeds
+from refclock.world import deeds, incidents
 from refclock.world.chance import Chance
 from refclock.world.deeds import Answer, HostPlan
 from refclock.world.quantities import Kind, Quantity, parse_duration, parse_quantity
@@ -40,34 +40,44 @@ class Deed:
 
 _T, _R, _N = (Kind.TIME,), (Kind.RATE,), (Kind.COUNT,)
 _L, _S = (Kind.LENGTH,), (Kind.SHARE,)
-_D = deeds
+_D, _I = deeds, incidents
 
 DEEDS = (
     Deed("step", (_T,), "+100ms", "receiver's time steps", receiver=_D.shift),
     Deed("ramp", (_R,), "20ppm", "receiver's time drifts away", receiver=_D.shift),
     Deed("saw", (_T, _L), "800us,600s", "receiver's time swings by AMP within PERIOD", receiver=_D.saw),
     Deed("meacon", (_L,), "1ms", "signal re-broadcast late: pulse and label late", receiver=_D.meacon),
+    Deed("toggle", (_T, _L), "+13700ns,60s", "receiver's time is off in every other PERIOD",
+         receiver=_I.toggle),
     Deed("week", (_N,), "-1024", "receiver's date is off by so many weeks", receiver=_D.weeks),
     Deed("date", (_T,), "-1024w", "receiver's date is off (1024w, 365d)", receiver=_D.label),
     Deed("flip-week", (_N,), "-1", "one single second with the week off", receiver=_D.flip_week),
+    Deed("gps-week", (_N,), "-1", "u-blox with NAV-TIMEGPS alone, so many weeks off", receiver=_I.gps_week),
+    Deed("garble", (), "", "one single second is said to be 62:28:15 of tomorrow", receiver=_I.garble),
     Deed("label", (_T,), "-1s", "labels name the wrong second, the pulse is right", receiver=_D.label),
     Deed("leap", (_N,), "-1", "labels and leap count shift, at no month's end", receiver=_D.leap),
     Deed("false-leap", (_N,), "+1", "receiver announces a leap second that is none", receiver=_D.false_leap),
+    Deed("leap-59", (), "", "receiver knows no :60 and says :59 twice", receiver=_I.leap_59),
     Deed("utc-invalid", (), "", "leap count is the firmware's default", receiver=_D.utc_invalid),
     Deed("freeze", (), "", "labels repeat, pulses go on", receiver=_D.freeze),
     Deed("replay", (_L,), "60s", "bytes recorded so long ago are sent again", burst=_D.replay),
     Deed("inject", (_T,), "+1h", "hostile messages between the good ones", receiver=_D.inject),
     Deed("nmea-late", (_L,), "600ms", "messages come late", receiver=_D.late),
+    Deed("pps-late", (_T,), "+25ms", "pulses come late (or early), labels do not", receiver=_I.pulse_late),
     Deed("pps-miss", (_S,), "30%", "pulses are lost", receiver=_D.pulse_miss),
     Deed("pps-extra", (_S,), "30%", "further pulses, in such a share of seconds", receiver=_D.pulse_extra),
     Deed("pps-width", (_L,), "200us", "pulses wander by so much either way", receiver=_D.pulse_wander),
     Deed("gap", (_L,), "30m", "receiver and pulse fall silent", receiver=_D.gap),
     Deed("gap-jump", (_L, _T), "30m,+50ms", "silence, then back with an offset", receiver=_D.gap_jump),
+    Deed("no-fix", (), "", "no fix, and the receiver says so; the pulse goes on", receiver=_I.no_fix),
+    Deed("position", (_N,), "+40000", "receiver claims to be so many metres farther north",
+         receiver=_I.position),
     Deed("antenna", (), "", "antenna unplugged: pulse wanders, the fix stays for 20 s", receiver=_D.antenna),
     Deed("jam", (), "", "jammed: indicated as critical, no fix", receiver=_D.jam),
     Deed("spoof-flag", (), "", "receiver itself indicates spoofing", receiver=_D.spoof_flag),
     Deed("rtc", (_T,), "+5s", "RTC is stepped", rtc=_D.rtc_step),
     Deed("ntp-liar", (_T,), "+200ms", "one server lies", answer=_D.liar),
+    Deed("ntp-server", (_N, _T), "2,-1s", "the server of that number lies", answer=_I.server),
     Deed("ntp-majority", (_T,), "+200ms", "more than half of the servers lie alike", answer=_D.majority),
     Deed("ntp-leap", (_N,), "+1", "all servers announce a leap second", answer=_D.server_leap),
     Deed("ntp-silence", (), "", "no server answers", answer=_D.silence),

@@ -15,7 +15,7 @@ from refclock.units import GPS_EPOCH_S, S_PER_DAY, S_PER_WEEK
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _LATITUDE, _LONGITUDE, _HEIGHT_MM = 482_083_000, 163_731_000, 171_000  # 1e-7 degrees, mm
-_NMEA_POSITION = "4812.49800,N,01622.38600,E"
+_NMEA_LATITUDE, _NMEA_LONGITUDE = 289_249_800, "01622.38600,E"  # 1e-5 minutes of arc
 
 
 class Civil(NamedTuple):
@@ -55,21 +55,27 @@ def ubx(class_id: int, message_id: int, payload: bytes) -> bytes:
     return b"\xb5b%b%c%c" % (body, sum(body) & 255, sum(accumulate(body)) & 255)
 
 
-def rmc(when: Civil, valid: bool) -> bytes:
+def _where(north_m: int) -> str:
+    """The antenna's place, or one so far north of it: a minute of arc is 1853 m there."""
+    degrees, minutes = divmod(_NMEA_LATITUDE + north_m * 54, 60 * 10**5)
+    return f"{degrees:02}{minutes // 10**5:02}.{minutes % 10**5:05},N,{_NMEA_LONGITUDE}"
+
+
+def rmc(when: Civil, valid: bool, north_m: int = 0) -> bytes:
     """Recommended minimum: status A or V, and the FAA mode that goes with it."""
     year, month, day, hour, minute, second = when
-    where = f"A,{_NMEA_POSITION},0.014," if valid else "V,,,,,,"
+    where = f"A,{_where(north_m)},0.014," if valid else "V,,,,,,"
     date_text = f"{day:02}{month:02}{year % 100:02}"
     mode = "A" if valid else "N"
     return nmea(f"GNRMC,{hour:02}{minute:02}{second:02}.00,{where},{date_text},,,{mode}")
 
 
-def gga(when: Civil, fix: bool, satellites: int) -> bytes:
+def gga(when: Civil, fix: bool, satellites: int, north_m: int = 0) -> bytes:
     """Fix data; quality 0 and no position without a fix."""
     clock = f"GNGGA,{when.hour:02}{when.minute:02}{when.second:02}.00"
     if not fix:
         return nmea(f"{clock},,,,,0,00,99.99,,,,,,")
-    return nmea(f"{clock},{_NMEA_POSITION},1,{satellites:02},0.9,171.0,M,42.5,M,,")
+    return nmea(f"{clock},{_where(north_m)},1,{satellites:02},0.9,171.0,M,42.5,M,,")
 
 
 def zda(when: Civil) -> bytes:
@@ -113,13 +119,14 @@ def nav_pvt(
     t_acc_ns: int,
     nano: int,
     satellites: int,
+    north_m: int = 0,
 ) -> bytes:
     """NAV-PVT; ``valid``: bit 0 date, 1 time, 2 fully resolved."""
     spread = (900, 1500) if fix else (0xFFFFFFFF, 0xFFFFFFFF)
     payload = _PVT.pack(
         _itow_ms(posix_s, leap_s), when.year, when.month, when.day, when.hour, when.minute, when.second,
         valid, t_acc_ns, nano, 3 if fix else 0, 1 if fix else 0, 0xE0 if valid & 4 else 0, satellites,
-        _LONGITUDE, _LATITUDE, _HEIGHT_MM + 42_500, _HEIGHT_MM, *spread,
+        _LONGITUDE, _LATITUDE + north_m * 90, _HEIGHT_MM + 42_500, _HEIGHT_MM, *spread,
         2, -1, 3, 2, 0, 120, 18_000_000, 130, 0, 0, 0, 0, 0,
     )  # fmt: skip
     return ubx(0x01, 0x07, payload)
@@ -132,6 +139,13 @@ def nav_timeutc(when: Civil, posix_s: int, leap_s: int, *, valid: int, t_acc_ns:
         when.year, when.month, when.day, when.hour, when.minute, when.second, valid | 0x30,
     )  # fmt: skip
     return ubx(0x01, 0x21, payload)
+
+
+def nav_timegps(posix_s: int, leap_s: int, *, valid: int, f_tow_ns: int) -> bytes:
+    """NAV-TIMEGPS; ``valid``: bit 0 time of week, 1 week, 2 leap seconds."""
+    week, tow = divmod(posix_s + leap_s - GPS_EPOCH_S, S_PER_WEEK)
+    t_acc_ns = 25 if valid else 0xFFFFFFFF
+    return ubx(0x01, 0x20, struct.pack("<IihbBI", tow * 1000, f_tow_ns, week, leap_s, valid, t_acc_ns))
 
 
 def _signed8(value: int) -> int:

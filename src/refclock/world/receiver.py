@@ -4,17 +4,18 @@ Nothing here knows of events, captures or clocks: a live demonstration drives th
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US
+from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, S_PER_WEEK
 from refclock.world import encoders
 from refclock.world.chance import Chance
 from refclock.world.encoders import Civil, civil
+from refclock.world.labels import Label, gps_leap_s, label_of
 
 PERSONALITIES = {"nmea": 9600, "ubx": 38400, "mixed": 38400}  # and their usual baud rates
 LEAP_S = 18  # GPS minus UTC since 2017-01-01
-_FIRMWARE_LEAP_S = 16  # what an old firmware believes until the satellites tell it (12.5 min)
+_FIRMWARE_BEHIND_S = 2  # what an old firmware has missed until the satellites tell it (12.5 min)
 ALMANAC_S = 750
 _HALF_S = NS_PER_S // 2
 _QUANTUM_PS = 20_833  # one period of the 48 MHz clock that times the pulse
@@ -30,6 +31,9 @@ class Moment:
     time runs ahead of truth (pulse and label move together), ``label_s`` what is added to labels alone,
     ``edge_ns`` what delays the pulse alone, ``late_ns`` what delays the messages. ``extra_edges`` are
     further pulses (ns after the second), ``inject_s`` hostile messages, as seconds added to their label.
+    ``reading`` is a date and time of day said in place of the label's; without ``says_60`` a leap second is
+    called :59 once more; ``north_m`` is how far north of its true place the receiver claims to be. With
+    ``gps_week`` a u-blox tells the time by NAV-TIMEGPS alone, so many weeks off.
     """
 
     second: int
@@ -49,6 +53,10 @@ class Moment:
     spoofing: int = 1
     extra_edges: list[int] = field(default_factory=list)
     inject_s: list[int] = field(default_factory=list)
+    reading: Civil | None = None
+    says_60: bool = True
+    north_m: int = 0
+    gps_week: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +80,6 @@ class Attacker(Protocol):
     def receiver(self, moment: Moment) -> None: ...
 
     def burst(self, moment: Moment, burst: Burst) -> Burst: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """The name of a pulse: a POSIX second (of the :59 before it, when ``second60``) and its calendar form."""
-
-    posix_s: int
-    second60: bool
-    when: Civil
-
-
-def label_of(second: int, leap_at_s: int | None, label_s: int = 0) -> Label:
-    """How UTC names a true SI second, when a leap second is inserted before POSIX second ``leap_at_s``."""
-    second60 = second == leap_at_s
-    posix_s = second - (leap_at_s is not None and second >= leap_at_s) + label_s
-    return Label(posix_s, second60, civil(posix_s, second60))
 
 
 class Receiver:
@@ -115,6 +107,8 @@ class Receiver:
         self._announces = personality != "nmea"
         self._chance = chance
         self._start_s, self._cold_s, self._leap_at_s = start_s, cold_s, leap_at_s
+        # Of the days before a leap second of this world, which may be one that history had.
+        self._leap_s = gps_leap_s((start_s if leap_at_s is None else leap_at_s) - 1)
         self._byte_ns = 10 * NS_PER_S // self.baud
         self._tick_ps = chance.between(1_000, 9_000)
         self._line_free_ns = 0
@@ -127,17 +121,17 @@ class Receiver:
 
     def moment(self, second: int) -> Moment:
         """The receiver's state in a true second, attacks applied."""
-        moment = Moment(second)
+        moment = Moment(second, leap_s=self._leap_s)
         if self._leap_at_s is not None:
-            moment.leap_s = LEAP_S + (second >= self._leap_at_s)
+            moment.leap_s += second >= self._leap_at_s
             if second < self._leap_at_s:
                 moment.change, moment.change_at_s = 1, self._leap_at_s
         age = second - self._start_s
         if self._cold_s and age < self._cold_s + ALMANAC_S:
             moment.fix = moment.pulse = age >= self._cold_s
             moment.utc_known = False
-            moment.label_s = moment.leap_s - _FIRMWARE_LEAP_S
-            moment.leap_s = _FIRMWARE_LEAP_S
+            moment.label_s = _FIRMWARE_BEHIND_S
+            moment.leap_s -= _FIRMWARE_BEHIND_S
             moment.change, moment.change_at_s = 0, None
         for attack in self.attacks:
             attack.receiver(moment)
@@ -156,9 +150,11 @@ class Receiver:
         for own_second, offset_ns in self._own_seconds(moment):
             if moment.pulse:
                 edges.append(offset_ns + moment.edge_ns - self._q_err_ps(own_second) // 1000)
-            label = label_of(own_second, self._leap_at_s, moment.label_s)
+            label = self._label(own_second, moment)
             base_ns = second * NS_PER_S + offset_ns + moment.late_ns
-            ahead = self._announcement(own_second, moment) if self._announces else b""
+            ahead = (
+                self._announcement(own_second, moment) if self._announces and moment.gps_week is None else b""
+            )
             burst = (b"".join(self._messages(label, moment)), ahead)
             for attack in self.attacks:
                 burst = attack.burst(moment, burst)
@@ -168,6 +164,13 @@ class Receiver:
         edges += moment.extra_edges
         edges.sort()
         return Emission(edges, chunks)
+
+    def _label(self, own_second: int, moment: Moment) -> Label:
+        """What the receiver calls one of its own seconds."""
+        label = label_of(own_second, self._leap_at_s, moment.label_s)
+        if label.second60 and not moment.says_60:
+            label = Label(label.posix_s, False, civil(label.posix_s))
+        return label if moment.reading is None else replace(label, when=moment.reading)
 
     def _own_seconds(self, moment: Moment) -> list[tuple[int, int]]:
         """The receiver's own seconds that begin nearest to this true second, with their offsets in ns.
@@ -203,8 +206,8 @@ class Receiver:
         when = label.when
         bias_ns = self._chance.between(-500_000, 500_000)
         said = [
-            encoders.rmc(when, moment.fix),
-            encoders.gga(when, moment.fix, self._satellites(moment)),
+            encoders.rmc(when, moment.fix, moment.north_m),
+            encoders.gga(when, moment.fix, self._satellites(moment), moment.north_m),
             encoders.zda(when),
             encoders.pubx_time(when, label.posix_s, moment.leap_s, not moment.utc_known, bias_ns),
         ]
@@ -216,6 +219,8 @@ class Receiver:
         return said
 
     def _ubx(self, label: Label, moment: Moment) -> list[bytes]:
+        if moment.gps_week is not None:
+            return self._ubx_gps(label, moment, moment.gps_week)
         when, posix_s, leap_s, fix = label.when, label.posix_s, moment.leap_s, moment.fix
         t_acc_ns = self._chance.between(12, 30) if fix else 0xFFFFFFFF
         nano = self._chance.normal(300)
@@ -231,6 +236,7 @@ class Receiver:
                 t_acc_ns=t_acc_ns,
                 nano=nano,
                 satellites=seen,
+                north_m=moment.north_m,
             ),
             encoders.nav_timeutc(when, posix_s, leap_s, valid=known, t_acc_ns=t_acc_ns, nano=nano),
             encoders.nav_status(posix_s, leap_s, fix, moment.spoofing, moment.second - self._start_s + 900),
@@ -242,6 +248,14 @@ class Receiver:
             noise = self._chance.between(80, 110)
             said.append(encoders.mon_hw(_ANTENNA[moment.antenna], moment.jamming, noise))
         return said
+
+    def _ubx_gps(self, label: Label, moment: Moment, weeks: int) -> list[bytes]:
+        posix_s, leap_s = label.posix_s + weeks * S_PER_WEEK, moment.leap_s
+        valid = (7 if moment.utc_known else 3) if moment.fix else 0
+        return [
+            encoders.nav_timegps(posix_s, leap_s, valid=valid, f_tow_ns=self._chance.normal(300)),
+            encoders.nav_status(posix_s, leap_s, moment.fix, moment.spoofing, moment.second - self._start_s),
+        ]
 
     def _mixed(self, label: Label, moment: Moment) -> list[bytes]:
         return self._nmea(label, moment) + self._ubx(label, moment)

@@ -12,6 +12,7 @@ from refclock.world.arguments import WorldArguments, policy_text, port_table
 from refclock.world.attacks import host_plan, parse_attack
 from refclock.world.chance import Chance
 from refclock.world.deeds import month_end
+from refclock.world.labels import gps_leap_s
 from refclock.world.oscillator import CLASSES, PROFILE_CLASS, RateNoise, grow_counter, knot_spacing_s
 from refclock.world.receiver import Receiver
 from refclock.world.rtc import BatteryClock, measured_ppt
@@ -21,7 +22,7 @@ from refclock.world.sysclock import SystemTime
 BUILD_S = 1_767_225_600  # 2026-01-01T00:00:00Z, the build date of a simulated refclock
 _STA_UNSYNC = 0x40  # adjtimex(2): while it is set the kernel writes no RTC
 _MAXERROR_US = 16_000_000  # what the kernel shows then
-_TAI_S = 37
+_TAI_LESS_GPS_S = 19
 _FETCH_LEAST_NS, _FETCH_MOST_NS = 200 * NS_PER_US, 3_000 * NS_PER_US
 
 
@@ -246,8 +247,9 @@ class World:
             # The first look after a boot.
             self._boot_id, self._clocksource, self._seq = _uuid(self._chance), "tsc", 0
         freq_ppb = self.system.rate_ppt // PPT_PER_PPB
+        tai_s = _TAI_LESS_GPS_S + gps_leap_s(at_ns // NS_PER_S)
         return SystemClock(
-            *stamp, freq_ppb, 10_000, _STA_UNSYNC, _MAXERROR_US, _TAI_S, self._clocksource, self._boot_id
+            *stamp, freq_ppb, 10_000, _STA_UNSYNC, _MAXERROR_US, tai_s, self._clocksource, self._boot_id
         )
 
 
