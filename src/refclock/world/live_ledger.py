@@ -3,14 +3,15 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from refclock.core.attribution import in_words
 from refclock.core.reasons import REASONS
 from refclock.model import Accuse
-from refclock.units import show_ns
+from refclock.units import NS_PER_MS
+from refclock.world.attacks import Attack
 from refclock.world.live import TrueTime
 from refclock.world.live_chrony import Heard
 
@@ -21,7 +22,7 @@ _NEVER_NS = 1 << 62
 
 @dataclass(slots=True)
 class Ledger:
-    """Counts decisions. ``attack_ns`` is the true instant of the first attack.
+    """Counts decisions. ``attacks`` are those of the run, if any.
 
     ``worst_ns`` is the greatest error of a published second, ``outside`` how many exceeded their own
     bound; ``passed`` and ``refused`` count from the attack's start, ``worst_after_ns`` likewise.
@@ -30,7 +31,7 @@ class Ledger:
     """
 
     truth: TrueTime
-    attack_ns: int = _NEVER_NS
+    attacks: Sequence[Attack] = ()
     decisions: int = 0
     published: int = 0
     worst_ns: int = 0
@@ -39,7 +40,7 @@ class Ledger:
     outside: int = 0
     passed: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-    refused_raws: set[int] = field(default_factory=set)
+    refused_seconds: int = 0
     accused: list[str] = field(default_factory=list)
     story: list[tuple[int, str]] = field(default_factory=list)
     latest: Fields = field(default_factory=dict)
@@ -50,6 +51,11 @@ class Ledger:
     chrony_ns: int = 0
     _noted: set[str] = field(default_factory=set)
 
+    @property
+    def attack_ns(self) -> int:
+        """The true instant at which the first attack begins."""
+        return min((attack.start_ns for attack in self.attacks), default=_NEVER_NS)
+
     def take(self, decision: Fields) -> None:
         """One decision, as its line says it."""
         self.decisions += 1
@@ -59,15 +65,15 @@ class Ledger:
         if kind == "publish":
             self._publish(decision, at_ns)
         elif kind == "withhold":
-            self._withhold(decision, raw_ns, at_ns)
+            self._withhold(decision, at_ns)
         elif kind == "mode":
             self.mode = str(decision.get("to"))
-            self.story.append((at_ns, f"{self.mode}: {decision.get('reason')}"))
+            self._tell(at_ns, f"{self.mode}: {decision.get('reason')}")
         elif kind == "accuse":
             evidence = decision.get("evidence")
             told = Accuse(raw_ns, str(decision.get("source")), evidence if isinstance(evidence, dict) else {})
             self.accused.append(in_words(told))
-            self.story.append((at_ns, f"accused: {in_words(told)}"))
+            self._tell(at_ns, f"accused: {in_words(told)}")
 
     def _publish(self, decision: Fields, at_ns: int) -> None:
         # As chrony reads it: at this reading of the system clock it was UTC. The raw counter stays out.
@@ -77,29 +83,33 @@ class Ledger:
             self.passed += 1
             self.worst_after_ns = max(self.worst_after_ns, error_ns)
         if self.latest.get("d") != "publish":
-            self.story.append((at_ns, f"publishing: UTC is {show_ns(lead_ns)} from this host's clock"))
+            self._tell(at_ns, f"publishing: UTC is {milliseconds(lead_ns)} from this host's clock")
         self.published += 1
         self.worst_ns = max(self.worst_ns, error_ns)
         self.widest_ns = max(self.widest_ns, bound_ns)
         self.outside += error_ns > bound_ns
         self.latest = decision
 
-    def _withhold(self, decision: Fields, raw_ns: int, at_ns: int) -> None:
+    def _withhold(self, decision: Fields, at_ns: int) -> None:
         reason = str(decision.get("reason"))
         known = REASONS.get(reason)
         note = known is not None and known.kind == "note"
         if at_ns >= self.attack_ns:
             self.refused[reason] += 1
-            if not note:
-                self.refused_raws.add(raw_ns)
+            self.refused_seconds += not note
         if note:
             if reason not in self._noted:
-                self.story.append((at_ns, f"{reason}: {known.words if known else ''}"))
+                self._tell(at_ns, f"{reason}: {known.words if known else ''}")
             self._noted.add(reason)
             return
         if self.latest.get("reason") != reason and known is not None and known.kind != "wait":
-            self.story.append((at_ns, f"refused, {reason}: {known.words}"))
+            self._tell(at_ns, f"refused, {reason}: {known.words}")
         self.latest = decision
+
+    def _tell(self, at_ns: int, text: str) -> None:
+        """In the order of the decisions: a decision may be about a second that lies behind."""
+        latest = self.story[-1][0] if self.story else at_ns
+        self.story.append((max(at_ns, latest), text))
 
     def hear(self, heard: Heard | None) -> None:
         """What chronyc says now."""
@@ -130,6 +140,11 @@ class Tail:
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
         return [json.loads(line) for line in whole.splitlines()]
+
+
+def milliseconds(value_ns: int) -> str:
+    """An offset with its microseconds: ``+3.000 ms``."""
+    return f"{value_ns / NS_PER_MS:+.3f} ms"
 
 
 def _integer(fields: Fields, key: str) -> int:

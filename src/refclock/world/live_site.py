@@ -1,13 +1,13 @@
 """The host's side of the emulated world: the configuration and the memory that its daemon starts with."""
 
-import json
 import random
 from pathlib import Path
 
+from refclock.core.memory import VERSION
 from refclock.errors import PortError, RefclockError
 from refclock.policy import LIMIT_ROWS, PROFILES
 from refclock.sinks.segment import find, open_segment
-from refclock.units import NS_PER_S
+from refclock.units import NS_PER_S, S_PER_DAY
 from refclock.world.live import Stage
 from refclock.world.receiver import PERSONALITIES
 
@@ -108,11 +108,11 @@ def policy_text(
     return "\n".join(lines) + "\n"
 
 
-def write_enrolment(path: Path, stage: Stage) -> None:
-    """The state file of a host that was enrolled: its rates are known, and time was vetted yesterday."""
-    memory = {
-        "version": 1,
-        "floor_utc_ns": stage.started_ns - 86_400 * NS_PER_S,
+def enrolment(stage: Stage) -> dict[str, object]:
+    """The memory of a host that was enrolled: its rates are known, and time was vetted yesterday."""
+    return {
+        "version": VERSION,
+        "floor_utc_ns": stage.started_ns - S_PER_DAY * NS_PER_S,
         "locked": False,
         "episodes_s": [],
         "raw_rate_ppt": stage.truth.rate_ppt,
@@ -120,5 +120,3 @@ def write_enrolment(path: Path, stage: Stage) -> None:
         "rtc_rate_ppt": 0,
         "rtc_rate_unc_ppt": _RTC_UNC_PPT,
     }
-    path.touch(mode=0o600)
-    path.write_text(json.dumps({"refclock_state": 1, "memory": memory}, indent=1) + "\n")
