@@ -93,7 +93,7 @@ def test_run_lives_on_without_its_devices_and_its_capture_replays_alike(there, c
     assert cli.main(["replay", "c.jsonl", "--decisions"]) == 0
     assert capfd.readouterr().out == decisions
     assert "ntp-lost" in decisions
-    assert json.loads((there / "state").read_text())["refclock_state"] == 1
+    assert json.loads((there / "state").read_text())["refclock_state"] == 2
     assert not (there / "status").exists()
 
 
@@ -134,12 +134,21 @@ def test_standard_output_takes_one_of_capture_and_decisions(there, capsys):
     assert "standard output takes one" in capsys.readouterr().err
 
 
-def test_a_damaged_state_stops_the_start(there, capfd):
+def test_a_state_that_others_may_write_stops_the_start(there, capfd):
     (there / "state").write_text("{")
-    (there / "state").chmod(0o600)
+    (there / "state").chmod(0o666)
     assert cli.main(["run", "--config", "refclock.toml", "--seconds", "0"]) == 2
-    assert "is damaged" in capfd.readouterr().err
+    assert "no one else to write it" in capfd.readouterr().err
     assert not (there / "status").exists()
+
+
+def test_a_damaged_state_locks_and_says_so(there, capfd):
+    arguments = ["run", "--config", "refclock.toml", "--seconds", "0"]
+    assert cli.main(arguments) == 0
+    (there / "state").write_text("{")
+    assert cli.main([*arguments, "--decisions", "d"]) == 0
+    assert "the state was edited or cut off" in capfd.readouterr().err
+    assert '"to":"locked"' in (there / "d").read_text()
 
 
 def test_a_capture_that_cannot_be_opened_stops_the_start_and_leaves_no_socket(there, capfd):

@@ -1,7 +1,6 @@
 """What the daemon keeps on disk and reads from it: its state, and the leap-second list."""
 
 import os
-import stat
 
 import pytest
 
@@ -32,43 +31,12 @@ def state(tmp_path, said) -> StateFile:
     return StateFile(str(tmp_path / "state.json"), lambda priority, text: said.append(text))
 
 
-def test_what_is_saved_is_loaded(state, tmp_path):
-    memory = {"floor_s": 1_700_000_000, "spent": [1, 2], "locked": "why"}
-    assert state.load() is None
-    assert state.save(memory)
-    assert state.load() == memory
-    assert stat.S_IMODE(os.stat(state.path).st_mode) == 0o600
-    assert os.listdir(tmp_path) == ["state.json"]
-
-
 def test_a_left_over_temporary_file_or_link_is_not_followed(state, tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / "state.json.new").symlink_to(victim)
     assert state.save({"a": 1})
     assert victim.read_text() == "precious"
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("", "is damaged"),
-        ("{", "is damaged"),
-        ("[]", "no refclock state"),
-        ('{"refclock_state":1}', "no refclock state"),
-        ('{"refclock_state":2,"memory":{}}', "state format 2"),
-        ("[" * 100_000, "is damaged"),
-    ],
-)
-def test_a_damaged_state_stops_the_daemon_in_one_clear_line(state, tmp_path, text, problem):
-    (tmp_path / "state.json").write_text(text)
-    (tmp_path / "state.json").chmod(0o600)
-    with pytest.raises(ConfigError) as caught:
-        state.load()
-    assert problem in str(caught.value)
-    assert state.path in str(caught.value)
-    assert "remove the file" in str(caught.value)
-    assert caught.value.exit_status == 2
 
 
 def test_a_state_that_others_may_write_is_not_believed(state):

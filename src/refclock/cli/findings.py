@@ -237,9 +237,13 @@ def _state(policy: Policy) -> Finding:
             "state file", "none: a restart forgets the floor, and a lock", WARN, "set [state] file"
         )
     try:
-        StateFile(path, lambda priority, text: None).load()
+        state = StateFile(path, lambda priority, text: None)
+        state.load()
     except ConfigError as error:
         return Finding("state file", str(error), FAIL)
+    if state.tampered:
+        mend = "find out who changed it; the daemon will lock"
+        return Finding("state file", f"{path}: {state.tampered}", FAIL, mend)
     return _directory("state file", path, "StateDirectory=refclock")
 
 

@@ -13,7 +13,7 @@ from refclock.core.bridge import Bridge
 from refclock.errors import CaptureError
 from refclock.jsonform import decision_line
 from refclock.model import Decision
-from refclock.policy import Policy, parse_policy
+from refclock.policy import Policy, override, parse_policy
 
 EXAMPLE = "refclock replay monday.jsonl.xz --summary"
 _BATCH = 4096
@@ -32,11 +32,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def own_policy(reader: CaptureReader) -> Policy:
-    """The policy that a capture was made under. Raises CaptureError or ConfigError."""
+    """The policy that was in force when a capture was made. Raises CaptureError or ConfigError."""
     told = reader.header.get("policy", "")
     if not isinstance(told, str):
         raise CaptureError(f"{reader.path}:1: policy: expected the TOML text of a configuration.")
-    return parse_policy(told, f"{reader.path}: policy")
+    policy, held = parse_policy(told, f"{reader.path}: policy"), reader.header.get("in_force")
+    return override(policy, held) if isinstance(held, dict) else policy
 
 
 def bridge_for(header: Mapping[str, object], policy: Policy) -> Bridge:

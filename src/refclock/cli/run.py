@@ -1,6 +1,7 @@
 """``refclock run``: the daemon."""
 
 import argparse
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from refclock.policy import Policy
 from refclock.ports import ports_of
 from refclock.runtime import LeapFile, Runtime, StateFile
 from refclock.runtime.header import capture_header
+from refclock.runtime.inforce import in_force
 from refclock.sinks.chrony_shm import ChronyShm
 from refclock.sinks.decisions import DecisionLog
 from refclock.sinks.journal import NOTICE, WARNING, Journal
@@ -41,13 +43,20 @@ def main(args: argparse.Namespace) -> int:
     if args.capture == "-" and args.decisions == "-":
         raise ConfigError("--capture - and --decisions -: standard output takes one of them.")
     journal = Journal()
-    _announce(policy, journal)
     with ExitStack() as ends:
         # First of all: where another daemon answers, neither its segment nor its files may be touched.
         status = StatusServer(policy.status_socket) if policy.status_socket else None
         if status is not None:
             status.open()
             ends.callback(status.close)
+        state = StateFile(policy.state_file, journal.log) if policy.state_file else None
+        kept: Mapping[str, object] = {}
+        if state is not None:
+            state.hold()
+            ends.callback(state.release)
+            state.load()
+            policy, kept = in_force(policy, state, journal.log)
+        _announce(policy, journal)
         # Chrony's sink is the first: a decision reaches it before anybody writes it down.
         sinks: list[Sink] = []
         if policy.shm_unit is not None:
@@ -59,20 +68,20 @@ def main(args: argparse.Namespace) -> int:
             Bridge(policy, BUILD_UTC_S),
             sinks,
             journal,
-            capture=_capture(args.capture, policy, text) if args.capture else None,
+            capture=_capture(args.capture, policy, text, kept) if args.capture else None,
             status=status,
             notifier=Notifier(),
-            state=StateFile(policy.state_file, journal.log) if policy.state_file else None,
+            state=state,
             leap=LeapFile(policy.leap_file, journal.log) if policy.leap_file else None,
         )
         return runtime.run(args.seconds)
 
 
-def _capture(path: str, policy: Policy, text: str) -> "CaptureWriter":
+def _capture(path: str, policy: Policy, text: str, kept: Mapping[str, object]) -> "CaptureWriter":
     # Only for those who want one: its compressors and OpenSSL's share of hashlib cost megabytes.
     from refclock.capture import CaptureWriter
 
-    return CaptureWriter(path, capture_header(policy, text))
+    return CaptureWriter(path, capture_header(policy, text, kept))
 
 
 def _announce(policy: Policy, journal: Journal) -> None:

@@ -1,8 +1,10 @@
 """Strict configuration: TOML in, a frozen Policy out. The hard caps live here, in code."""
 
+from refclock.policy.confirmed import Change, compare, default_table, held_back, limit_table, override
 from refclock.policy.document import parse_policy
 from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits
 from refclock.policy.settings import (
+    CESIUM_PORT,
     Loosened,
     NtpSettings,
     Policy,
@@ -13,9 +15,11 @@ from refclock.policy.settings import (
 from refclock.policy.table import LIMIT_ROWS, LimitRow
 
 __all__ = [
+    "CESIUM_PORT",
     "HARD_CAPS_PPT",
     "LIMIT_ROWS",
     "PROFILES",
+    "Change",
     "LimitRow",
     "Limits",
     "Loosened",
@@ -24,5 +28,10 @@ __all__ = [
     "PpsSettings",
     "ReceiverSettings",
     "RtcSettings",
+    "compare",
+    "default_table",
+    "held_back",
+    "limit_table",
+    "override",
     "parse_policy",
 ]

@@ -2,9 +2,10 @@
 
 import os
 import sys
+from collections.abc import Mapping
 
 from refclock import BUILD_UTC_S, __version__
-from refclock.policy import Policy
+from refclock.policy import CESIUM_PORT, Policy
 
 LICENCE = "Apache-2.0"
 CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
@@ -33,17 +34,22 @@ def port_table(policy: Policy) -> dict[str, dict[str, object]]:
         }
     if policy.pps is not None:
         ports["pps0"] = {"kind": "pps", "device": policy.pps.device, "edge": policy.pps.edge}
+    if policy.cesium is not None:
+        ports[CESIUM_PORT] = {"kind": "pps", "device": policy.cesium.device, "edge": policy.cesium.edge}
     if policy.rtc is not None:
         ports["rtc0"] = {"kind": "rtc"}
-    for number, (host, port) in enumerate(policy.ntp.servers):
-        peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    for number, peer in enumerate(policy.ntp.peers):
         ports[f"ntp{number}"] = {"kind": "ntp", "servers": [peer]}
     return ports
 
 
-def capture_header(policy: Policy, policy_text: str) -> dict[str, object]:
-    """The header; ``policy_text`` is the configuration file to the letter, so that a replay reads it anew."""
+def capture_header(
+    policy: Policy, policy_text: str, in_force: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """The header; ``policy_text`` is the configuration file to the letter, so that a replay reads it anew.
+    ``in_force`` is what stays in force of an earlier one (runtime.inforce)."""
     system = os.uname()
+    held: dict[str, object] = {"in_force": dict(in_force)} if in_force else {}
     return {
         "version": __version__,
         "host": {
@@ -55,6 +61,7 @@ def capture_header(policy: Policy, policy_text: str) -> dict[str, object]:
             "boot_id": one_line(BOOT_ID),
         },
         "policy": policy_text,
+        **held,
         "ports": port_table(policy),
         "licence": LICENCE,
     }

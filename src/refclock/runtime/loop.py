@@ -23,6 +23,7 @@ from refclock.model import (
 )
 from refclock.ports import Port, stamp
 from refclock.runtime.leapfile import LeapFile
+from refclock.runtime.operator import Operator
 from refclock.runtime.signals import Signals
 from refclock.runtime.statefile import StateFile
 from refclock.runtime.tape import Recorder, Tape
@@ -80,6 +81,7 @@ class Runtime:
         self._notifier = notifier or Notifier({})
         self._state = state
         self._leap = leap
+        self._operator = Operator(bridge, self._handle, state, journal.log)
         self._record = record
         # poll(2) keeps nothing in the kernel: a descriptor that was closed and opened anew is no riddle.
         self._selector = selectors.PollSelector()
@@ -259,7 +261,9 @@ class Runtime:
 
     def _serve_status(self) -> None:
         assert self._status is not None
-        self._status.serve(self._document)
+        self._status.serve(self._document, self._operator.obey)
+        self._urgent |= self._operator.obeyed
+        self._operator.obeyed = False
 
     def _document(self) -> bytes:
         raw_ns, real_ns, unc_ns = stamp.now()

@@ -1,8 +1,9 @@
 """The status socket: whoever connects gets one JSON document, and the line is closed.
 
-Nothing is read from a client and nothing is kept about it, so there is nothing that a slow or hostile one
-could hold on to: the document goes into the socket's own buffer in one non-blocking send, where a client
-finds it whenever it likes to read; what does not fit is cut off and counted.
+A client that has said something by then may be commanding (sinks.commands). Nothing is waited for and
+nothing is kept about it, so there is nothing that a slow or hostile one could hold on to: the document goes
+into the socket's own buffer in one non-blocking send, where a client finds it whenever it likes to read;
+what does not fit is cut off and counted.
 """
 
 import os
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from refclock.errors import PortError
+from refclock.sinks.commands import Commander, answer, heard
 
 # Clients served in one turn of the loop; the next ones wait in the kernel's queue for the next turn.
 _PER_TURN = 4
@@ -84,8 +86,9 @@ class StatusServer:
             "[status] socket and another [shm] unit."
         )
 
-    def serve(self, document: Callable[[], bytes]) -> None:
-        """Answer those who wait, a few at a time; ``document`` is asked at most once."""
+    def serve(self, document: Callable[[], bytes], commander: Commander | None = None) -> None:
+        """Answer those who wait, a few at a time. ``document`` is asked once, and once more after a command;
+        ``commander`` does what root or this daemon's own user commands."""
         data: bytes | None = None
         for _ in range(_PER_TURN):
             if self._listener is None:
@@ -95,13 +98,21 @@ class StatusServer:
             except OSError:  # nobody waits (any more), or no descriptor is left for it
                 return
             with client:
+                line = heard(client) if commander is not None else b""
+                if line and commander is not None:
+                    self._send(client, answer(client, line, commander, (0, os.geteuid())))
+                    data = None
+                    continue
                 data = document() if data is None else data
-                client.setblocking(False)
-                sent = 0
-                with suppress(OSError):
-                    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-                    sent = client.send(data, socket.MSG_NOSIGNAL)
-                self.cut_off += sent < len(data)
+                self._send(client, data)
+
+    def _send(self, client: socket.socket, data: bytes) -> None:
+        client.setblocking(False)
+        sent = 0
+        with suppress(OSError):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+            sent = client.send(data, socket.MSG_NOSIGNAL)
+        self.cut_off += sent < len(data)
 
     def close(self) -> None:
         """Stop listening and remove the socket, if the path still names ours."""
