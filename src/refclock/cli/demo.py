@@ -2,15 +2,12 @@
 
 import argparse
 import shutil
-import signal
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from refclock.cli.configfile import whole_seconds
 from refclock.cli.screen import WIDTH, Plain, Scene, Screen, suitable
@@ -23,6 +20,7 @@ from refclock.world.attacks import DEEDS, Attack, parse_attack
 from refclock.world.live import Stage
 from refclock.world.live_chrony import ChronydX, programs
 from refclock.world.live_daemon import CAPTURE, CONFIG, DECISIONS, LOG, STATE, Daemon, verify_replay
+from refclock.world.live_end import ignore_signals, orderly_end
 from refclock.world.live_ledger import Ledger, Tail
 from refclock.world.live_site import enrolment, free_unit, policy_text, remove_segment, shortened
 from refclock.world.live_verdict import verdict
@@ -131,7 +129,7 @@ def main(args: argparse.Namespace) -> int:
     """Run the show; 0 when its verdict is good, 1 when not."""
     asked = plan(args)
     programs()  # says what is missing before anything is shown
-    with _orderly_end(), ExitStack() as ends:
+    with orderly_end(), ExitStack() as ends:
         directory = Path(tempfile.mkdtemp(prefix="refclock-demo-"))
         ends.callback(shutil.rmtree, directory, ignore_errors=True)
         if asked.keep is not None:
@@ -144,7 +142,7 @@ def main(args: argparse.Namespace) -> int:
         except OSError as error:
             raise RefclockError(f"the emulated world cannot be set up: {error}.") from None
         # From here on a second signal must not interrupt the clearing away.
-        ends.callback(_ignore_signals)
+        ends.callback(ignore_signals)
         show = _Show(asked, stage, directory, unit)
         return show.run(suitable())
 
@@ -253,7 +251,7 @@ class _Show:
     def _note(self) -> str:
         short = shortened(self._asked.profile, self._asked.dwell_s)
         told = ", ".join(f"{key} {default} -> {chosen}" for key, (default, chosen, _) in short.items())
-        return f"emulated world, real daemon, no clock is set; loosened: {told}"
+        return f"no clock is set; loosened here: {told}"
 
     def _attack_words(self, elapsed_ns: int) -> str:
         told = []
@@ -278,26 +276,3 @@ def _save(directory: Path, keep: Path) -> None:
     for name in _KEPT:
         with suppress(OSError):
             shutil.copy(directory / name, keep / name)
-
-
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-
-
-@contextmanager
-def _orderly_end() -> Iterator[None]:
-    """SIGTERM and a closed terminal end the run as Ctrl-C does: by clearing everything away."""
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt(signal.Signals(number).name)
-
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _ignore_signals() -> None:
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)

@@ -14,6 +14,7 @@ from refclock.world.live_ledger import milliseconds
 WIDTH = 80
 _LABEL = 9
 _LONGEST = 300
+_OLD_S = 3
 _HEIGHT = 23  # a terminal's 24 lines less the one that the cursor is in
 
 Fields = Mapping[str, object]
@@ -197,7 +198,11 @@ def _offset(scene: Scene) -> str:
     injected = f"(injected: {milliseconds(scene.injected_ns)})"
     if utc is None or system is None:
         return f"nothing published yet  {injected}"
-    return f"UTC is {milliseconds(utc - system)} from this host's clock  {injected}"
+    as_of, raw = scene.status.get("as_of"), _integer(publish, "raw") if isinstance(publish, dict) else None
+    now = _integer(as_of, "raw_ns") if isinstance(as_of, dict) else None
+    age_s = 0 if now is None or raw is None else (now - raw) // NS_PER_S
+    ago = f", {age_s} s ago" if age_s >= _OLD_S else ""
+    return f"UTC is {milliseconds(utc - system)} from this host's clock{ago}  {injected}"
 
 
 def _bound(status: Fields) -> str:

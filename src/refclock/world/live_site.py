@@ -15,7 +15,7 @@ from refclock.world.receiver import PERSONALITIES
 _RATE_UNC_PPT = 100_000
 _RTC_UNC_PPT = 1_000_000
 _ALL_WITNESSES = 2  # there are no more in the emulated world: the NTP quorum and the RTC
-_POLL_S = 4
+_POLL_S = 2  # the eight answers that a server is judged by are then all new within 16 s
 # gpsd takes the low ones, and people write low ones into chrony.conf.
 _UNITS = range(100, 256)
 

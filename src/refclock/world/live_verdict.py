@@ -41,8 +41,9 @@ def _chrony(ledger: Ledger, silent: bool) -> str:
     if ledger.measured_ns is None:
         return f"chrony heard nothing{', as it should: nothing was vetted' if silent else ''}"
     full = "" if ledger.best_reach == FULL_REACH else f" (its reach came to {ledger.best_reach:o} only)"
+    measured, injected = milliseconds(ledger.measured_ns), milliseconds(ledger.injected_ns)
     return (
-        f"chrony measured {milliseconds(ledger.measured_ns)}, injected were {milliseconds(ledger.injected_ns)}; "
+        f"chrony measured {measured}, injected were {injected}; "
         f"its worst measurement was {_span(ledger.chrony_ns)} off{full}"
     )
 
