@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from refclock.core.leap import LeapSecond
+from refclock.core.pairing import Edge, Second
 from refclock.core.rtc import RtcWitness
 from refclock.core.vetting import Vetting
 from refclock.model import (
@@ -19,7 +20,7 @@ from refclock.model import (
     Withhold,
 )
 from refclock.policy import parse_policy
-from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US
+from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, scale_up
 from tests.unit.test_core_host import (
     BEGIN_S,
     BUILD_S,
@@ -241,7 +242,7 @@ def test_after_a_refused_return_nothing_else_is_admitted_but_through_the_old_gat
 
 
 def test_a_smaller_gap_budget_is_tighter_in_every_respect():
-    """Lemma L3: after a silence of 4 s no more than 1 % of 4 s may be admitted, whatever the file says."""
+    """Lemma L1 holds with it too: a silence of 4 s is no reason to re-anchor."""
     host = Host(KDC + "[limits]\ngap_budget_s = 2\n").feed()
     host.second(30)
     host.silent = True
@@ -254,18 +255,12 @@ def test_a_smaller_gap_budget_is_tighter_in_every_respect():
         host.second(3)
         host.silent = False
         host.shift_ns += 9 * NS_PER_MS
-    cap = host.policy.hard_cap_ppt
-    offset = host.policy.limits.mask1_offset_ns
-    worst = 0
-    for one in host.published():
-        if one.raw_ns > before.raw_ns:
-            moved = abs(host.error_ns(one) - host.error_ns(before))
-            worst = max(
-                worst,
-                moved - offset - (one.raw_ns - before.raw_ns) * host.policy.limits.mask1_rate_ppt // 10**12,
-            )
-    assert cap == 10**10
-    assert worst <= 0
+    rate = host.policy.limits.mask1_rate_ppt
+    worst = max(
+        abs(host.error_ns(one) - host.error_ns(before)) - scale_up(one.raw_ns - before.raw_ns, rate)
+        for one in host.published()
+    )
+    assert worst <= host.policy.limits.mask1_offset_ns
 
 
 # ---- restarts ------------------------------------------------------------------------------------
@@ -440,7 +435,7 @@ def test_a_lost_witness_degrades_and_comes_back():
     assert "NTP quorum has no opinion" in only(found, ModeChange)[0].reason
     assert len(only(found, Publish)) == 1200
     host.ntp_silent = False
-    assert modes(host.second(64)) == [Mode.VETTED]
+    assert modes(host.second(600)) == [Mode.VETTED]
 
 
 def test_a_quorum_that_objects_vetoes_and_the_servers_are_named():
@@ -477,7 +472,7 @@ def test_a_server_that_becomes_a_falseticker_by_waiting_is_named_as_well():
     for number, name in enumerate("abcd"):
         found += answer(name, RAW_0 + number, 200 * NS_PER_MS * (name == "d"), 10 + number)
     later = RAW_0 + 200 * NS_PER_S
-    witnesses.assess(later, BEGIN_S * NS_PER_S + later - RAW_0, 0, BEGIN_S)
+    found += vetting.on_second(Second(Edge(later, 0, 0), BEGIN_S + 200, False, 0, 0), None, True)
     false = {name for name, peer in witnesses.quorum.peers.items() if peer.falseticker}
     named = {one.source.removeprefix("ntp:") for one in found if isinstance(one, Accuse)}
     assert false == named
@@ -568,7 +563,7 @@ def test_an_unenrolled_receiver_whose_rate_is_not_the_quorum_s_is_refused():
 
 
 def test_a_stamp_from_before_a_step_of_the_system_clock_is_not_published_after_it():
-    """The pulse was stamped, the clock was stepped, then the label came: the stamp is of a clock that is gone."""
+    """The pulse was stamped, the clock was stepped, then the label came: its stamp is worthless."""
     host = Host().feed()
     begin = host.now_s * NS_PER_S
     host.edge(begin)
@@ -601,7 +596,7 @@ def test_a_leap_second_that_nobody_confirms_is_a_violation():
 
 
 def test_a_false_leap_that_was_announced_once_can_be_taken_back():
-    """An honest receiver must not be locked at the month's end for what was said, and withdrawn, weeks before."""
+    """Or an honest receiver is locked at the end of the month for what was withdrawn weeks before."""
     host = Host().feed()
     leaps = host.bridge.vetting.witnesses.leap
     at_s = BEGIN_S + 31 * 86_400
@@ -682,8 +677,7 @@ def test_when_time_alone_changes_something_the_core_asks_to_be_woken():
     host.second(10)
     assert host.mode is Mode.HOLDOVER
     assert host.bridge.wake_at() == accepted + NS_PER_S - 3 * NS_PER_MS + limits.latch_after_ns
-    host.second(900)
-    assert host.mode is Mode.LOCKED
+    assert modes(host.second(900)) == [Mode.LOCKED]
     assert host.bridge.wake_at() is None
 
 

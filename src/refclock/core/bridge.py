@@ -26,7 +26,7 @@ from refclock.model import (
     SystemClock,
     Withhold,
 )
-from refclock.policy import Policy
+from refclock.policy import CESIUM_PORT, Policy
 from refclock.units import NS_PER_S
 from refclock.wire.report import Label, LeapInfo
 from refclock.wire.scanner import Scanner
@@ -48,6 +48,7 @@ class Bridge:
         self.vetting = Vetting(policy, build_utc_s)
         self._has_pps = policy.pps is not None if has_pps is None else has_pps
         self._edge_kind = policy.pps.edge if policy.pps else "assert"
+        self._cesium_edge_kind = policy.cesium.edge if policy.cesium else "assert"
         self._listen_anew()
         # Ticks, port changes and notes do no more than let time pass.
         self._handlers: dict[type, Callable[..., Sequence[Refused | Decision]]] = {
@@ -136,7 +137,8 @@ class Bridge:
         return self._chunks[0][1]
 
     def _on_pps(self, event: PpsEdge) -> list[Refused | Decision]:
-        if event.edge != self._edge_kind:
+        cesium = self.vetting.witnesses.cesium if event.port == CESIUM_PORT else None
+        if event.edge != (self._edge_kind if cesium is None else self._cesium_edge_kind):
             return []
         limit = self.policy.limits.stamp_unc_ns
         if event.unc_ns > limit:
@@ -147,6 +149,9 @@ class Bridge:
         placed = self._timeline.place(event, event.at_ns)
         if self._stepped_ns is not None and placed.raw_ns < self._stepped_ns:
             return []  # stamped before the step that was reported: its place cannot be told
+        if cesium is not None:
+            cesium.on_edge(placed)
+            return []
         edge = Edge(placed.raw_ns, placed.unc_ns, event.at_ns)
         return self._vet(self.pairing.on_edge(edge, event.seq, self.vetting.witnesses.rate))
 

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from refclock.units import PPT_ONE
 
 
+# Digits of the largest sum that 64-bit phases and rates can make, with room.
+_LONGEST = 60
+
+
 @dataclass(frozen=True, slots=True)
 class Mask:
     """One drift mask: ``offset_ns`` is B, ``rate_ppt`` is D in parts in 10**12."""
@@ -126,10 +130,17 @@ class Gate:
             return False
         if not len(low) == len(high) == len(self.masks):
             return False
-        try:
-            self._low, self._high = [int(value) for value in low], [int(value) for value in high]
-        except (TypeError, ValueError):
+        if not all(_is_number(one) for one in (*low, *high)):
             return False
+        self._low, self._high = [int(value) for value in low], [int(value) for value in high]
         self._earned_ns, self._last_raw_ns = earned, last
         self._frozen_ns = None if frozen < 0 else frozen
         return True
+
+
+def _is_number(text: object) -> bool:
+    """Whether a memory's text is a whole number of a length that a phase can have."""
+    if not isinstance(text, str) or len(text) > _LONGEST:
+        return False
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdecimal()

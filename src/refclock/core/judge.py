@@ -139,12 +139,17 @@ class Judge:
         """What the ledger of re-anchorings holds for the year before a reading of the counter."""
         return sum(cost for at, cost in self.reanchored if raw_ns - at <= _YEAR_NS)
 
-    def accept(self, second: Second, si_ns: int, quorum: Interval | None) -> int:
-        """Take the second; returns the bound on its error, in ns."""
+    def accept(
+        self, second: Second, si_ns: int, quorum: Interval | None, by_cesium_ns: int | None = None
+    ) -> int:
+        """Take the second; returns the bound on its error, in ns. ``by_cesium_ns``: how far it can have
+        left UTC since the anchor, by a cesium."""
         raw_ns = second.edge.raw_ns
         self.gate.accept(raw_ns, self.phase_ns(raw_ns, si_ns))
         self.last_raw_ns, self.last_si_ns = raw_ns, si_ns
         self.bound_parts = self._bounds(raw_ns, si_ns, second.edge.unc_ns, quorum)
+        if by_cesium_ns is not None:
+            self.bound_parts["cesium"] = self.anchor.error_ns + by_cesium_ns + second.edge.unc_ns
         self.last_bound_ns = min(self.bound_parts.values())
         return self.last_bound_ns
 

@@ -1,4 +1,4 @@
-"""Who drifts? The rates of receiver, NTP quorum and RTC against the raw counter, over windows of hours.
+"""Who drifts? The rates of all sources against the raw counter, over windows of hours.
 
 One hypothesis for each source, one for the raw counter (all others shift together), one for receiver and
 NTP together. The best is named only if it fits and the runner-up is clearly worse; otherwise nobody is.
@@ -30,7 +30,7 @@ _RTC_SHORT_PPT = 2 * PPT_PER_PPM
 _RTC_LONG_PPT = 700_000
 _LONG_NS = 20 * 3600 * NS_PER_S
 _RECEIVER_NS = 2_000
-_GUILTY = (("receiver",), ("ntp",), ("rtc",), ("receiver", "ntp"))
+_GUILTY = (("receiver",), ("ntp",), ("rtc",), ("cesium",), ("receiver", "ntp"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Rates:
 
     def _sigma_ppt(self, name: str, start: int, end: int, span_ns: int) -> int:
         """One standard deviation of a source's rate over a window, honest sources given."""
-        if name == "receiver":
+        if name in ("receiver", "cesium"):
             return rate_ppt(_RECEIVER_NS + max(start, end), span_ns) + PPT_PER_PPB
         reading = rate_ppt(max(start, end) // 2 + 1, span_ns)
         if name == "rtc":

@@ -125,7 +125,7 @@ class Vetting:
             refused = Refused(raw_ns, "locked", 0, 1, second.utc_s)
         if refused is not None:
             return [*found, refused, *self._refuse(refused)]
-        said = self.assessment = self.witnesses.assess(raw_ns, si_ns, second.edge.unc_ns, second.utc_s)
+        said = self.assessment = self.witnesses.assess(second, si_ns)
         if self.mode is Mode.ACQUIRING:
             return found + self._acquire(second, si_ns, said, utc_confirmed)
         return found + self._continue(second, si_ns, said)
@@ -156,6 +156,8 @@ class Vetting:
         verdict = self.acquisition.consider(second, si_ns, self.witnesses.rate, said, utc_confirmed)
         if isinstance(verdict, Refused):
             self.grid_ns = raw_ns
+            if not is_rejection(verdict.reason):
+                self.witnesses.by_cesium_ns(second, said, raw_ns)
             return [verdict, *self._refuse(verdict)]
         if self.judge is not None:
             # The gate of before the restart is still in force: a restart forgives nothing.
@@ -181,6 +183,7 @@ class Vetting:
         self.probes.watch(judge, raw_ns, si_ns, second.utc_s)
         if refused is None and said.quorum_objects is not None:
             refused = replace(said.quorum_objects, moved_ns=judge.moved_ns(raw_ns, si_ns))
+        refused = refused or said.cesium_objects
         if refused is not None:
             return [refused, *self._refuse(refused)]
         found: list[Found] = []
@@ -192,31 +195,26 @@ class Vetting:
         """Degraded at once when a witness is lost; vetted again when it has been back for a while."""
         if said.agreeing < self.limits.witnesses:
             self._enough_since_ns = None
-            return self._move(raw_ns, Trigger.WITNESS_LOST, self._who_agrees(said))
+            return self._move(raw_ns, Trigger.WITNESS_LOST, said.in_words(self.limits.witnesses))
         if self._enough_since_ns is None:
             self._enough_since_ns = raw_ns
         if raw_ns - self._enough_since_ns < _BACK_NS:
             return []
-        return self._move(raw_ns, Trigger.WITNESS_BACK, self._who_agrees(said))
-
-    def _who_agrees(self, said: Assessment) -> str:
-        """The reason for which a witness counts as lost or back."""
-        rtc = "rtc disagrees" if said.rtc_objects else "rtc has no opinion" if said.rtc is None else ""
-        ntp = "the NTP quorum has no opinion" if said.quorum is None else ""
-        count = f"{said.agreeing} of {self.limits.witnesses} witnesses needed agree"
-        return ": ".join(filter(None, [count, " and ".join(filter(None, [ntp, rtc]))]))
+        return self._move(raw_ns, Trigger.WITNESS_BACK, said.in_words(self.limits.witnesses))
 
     def _publish(self, second: Second, si_ns: int, said: Assessment) -> list[Found]:
         raw_ns, judge, leap = second.edge.raw_ns, self.judge, self.witnesses.leap
         assert judge is not None
-        bound_ns = judge.accept(second, si_ns, said.quorum)
+        by_cesium_ns = self.witnesses.by_cesium_ns(second, said, judge.anchor.raw_ns)
+        bound_ns = judge.accept(second, si_ns, said.quorum, by_cesium_ns)
         self.grid_ns = self._accepted_ns = raw_ns
         self.episodes.end()
         self.witnesses.accepted = raw_ns, si_ns
         self._fed_s = second.utc_s
         utc_ns = leap.utc_ns(si_ns - second.late_ns) + second.late_ns
         published = Publish(raw_ns, utc_ns, second.edge.at_ns, leap.indicator(second.utc_s), bound_ns)
-        found: list[Found] = [*self.witnesses.rtc_jumped(), published]
+        self.witnesses.receiver_kept()
+        found: list[Found] = [*self.witnesses.news(), published]
         drifting = self.blame.accepted(raw_ns, si_ns, second.edge.unc_ns) if self.blame is not None else None
         return found + self._convict(raw_ns, drifting)
 
@@ -265,6 +263,8 @@ class Vetting:
 
     def _restart(self) -> None:
         self.acquisition.reset()
+        if self.witnesses.cesium is not None:
+            self.witnesses.cesium.reset()
         self.grid_ns = None
 
     def _begin_anew(self, raw_ns: int) -> None:

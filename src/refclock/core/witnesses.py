@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from refclock.core.cesium import Cesium
 from refclock.core.interval import Interval, RawRate
 from refclock.core.leap import LeapSeconds
 from refclock.core.ntp import Answer, Quorum, Refusal, judge_reply
-from refclock.core.pairing import Refused
+from refclock.core.pairing import Refused, Second
 from refclock.core.rtc import RtcWitness
 from refclock.model import Accuse, NtpReply, RtcTick, SystemClock
 from refclock.policy import Policy
@@ -21,7 +22,8 @@ _REFRESH_NS = 64 * NS_PER_S
 class Assessment:
     """The witnesses' view of one second: who agrees, and the first objection.
 
-    ``quorum`` and ``rtc`` are their intervals as of that second (None: no opinion).
+    ``quorum`` and ``rtc`` are their intervals as of that second (None: no opinion), ``apart_ns`` is how
+    far the receiver has moved from the cesium's pulse (None: no cesium, or silent).
     """
 
     quorum: Interval | None
@@ -29,6 +31,22 @@ class Assessment:
     agreeing: int
     quorum_objects: Refused | None
     rtc_objects: Refused | None
+    cesium_objects: Refused | None = None
+    apart_ns: int | None = None
+    cesium_silent: bool = False
+
+    def in_words(self, needed: int) -> str:
+        """The reason for which a witness counts as lost or back."""
+        missing = []
+        if self.quorum is None:
+            missing.append("the NTP quorum has no opinion")
+        if self.rtc_objects or self.rtc is None:
+            missing.append("rtc disagrees" if self.rtc_objects else "rtc has no opinion")
+        if self.cesium_silent:
+            missing.append("the cesium is silent")
+        return ": ".join(
+            filter(None, [f"{self.agreeing} of {needed} witnesses needed agree", " and ".join(missing)])
+        )
 
 
 class Witnesses:
@@ -40,13 +58,20 @@ class Witnesses:
         self._build_utc_s = build_utc_s
         self.rate = RawRate(0, limits.raw_rate_ppt)
         self.leap = LeapSeconds()
-        names = tuple(f"{host}:{port}" for host, port in policy.ntp.servers)
-        self.quorum = Quorum(names)
+        self.quorum = Quorum(policy.ntp.peers)
         self.rtc = RtcWitness(limits)
+        self.cesium = Cesium(limits) if policy.profile == "kdc-cesium" else None
+        self.apart_ns: int | None = None
         # The last accepted second, which a server may agree with though the majority does not.
         self.accepted: tuple[int, int] | None = None
         self.rtc_jump: tuple[RtcTick, int] | None = None
         self._refreshed_ns: int | None = None
+        self._news: list[Refused | Accuse] = []
+
+    def news(self) -> list[Refused | Accuse]:
+        """What was found out beside the answers themselves, once."""
+        told, self._news = self._news, []
+        return told
 
     def on_ntp(self, reply: NtpReply) -> list[Refused | Accuse]:
         """An answer, or its loss."""
@@ -104,14 +129,16 @@ class Witnesses:
             self.rtc_jump = tick, jump
         return ()
 
-    def rtc_jumped(self) -> list[Refused | Accuse]:
-        """It was the RTC that jumped: it is no witness any more."""
-        if self.rtc_jump is None:
-            return []
-        tick, jump = self.rtc_jump
-        self.rtc_jump = None
-        evidence: dict[str, object] = {"moved_ns": jump, "witnesses": ["raw", "receiver"]}
-        return [Refused(tick.raw_ns, "rtc-step", abs(jump), 0), Accuse(tick.raw_ns, "rtc", evidence)]
+    def receiver_kept(self) -> None:
+        """The receiver's second was accepted: a jump of the RTC was the RTC's own, and ends its witness."""
+        if self.rtc_jump is not None:
+            tick, jump = self.rtc_jump
+            self.rtc_jump = None
+            evidence: dict[str, object] = {"moved_ns": jump, "witnesses": ["raw", "receiver"]}
+            self._news += [
+                Refused(tick.raw_ns, "rtc-step", abs(jump), 0),
+                Accuse(tick.raw_ns, "rtc", evidence),
+            ]
 
     def on_system(self, event: SystemClock) -> list[Refused | Accuse]:
         """A look at the kernel's clock: does it write the RTC?"""
@@ -128,6 +155,16 @@ class Witnesses:
         if interval is None or interval.hi_ns - interval.lo_ns > self._limits.quorum_error_ns:
             return None
         return interval
+
+    def by_cesium_ns(self, second: Second, said: Assessment, anchor_ns: int) -> int | None:
+        """An admitted second goes into the cesium's gate; returns how far the receiver can have left UTC
+        since the anchor, by the cesium (None: it is silent, or has not been there since the anchor)."""
+        if self.cesium is None or said.apart_ns is None:
+            return None
+        raw_ns = second.edge.raw_ns
+        self.cesium.gate.accept(raw_ns, said.apart_ns)
+        self.apart_ns = said.apart_ns
+        return self.cesium.bound_ns(raw_ns, said.apart_ns) if self.cesium.since_ns <= anchor_ns else None
 
     def since(self, since_ns: int, raw_ns: int) -> tuple[Interval | None, Interval | None, bool]:
         """What quorum and RTC say now by what they said since an instant, and whether all that were heard
@@ -147,13 +184,16 @@ class Witnesses:
         self.quorum = Quorum(tuple(self.quorum.peers))
         self.rtc.forget_raw()
         self.accepted = self.rtc_jump = None
+        if self.cesium is not None:
+            self.cesium, self.apart_ns = Cesium(self._limits), None
         if rate_too or not self.rate.enrolled:
             self.rate = RawRate(0, self._limits.raw_rate_ppt)
 
-    def assess(self, raw_ns: int, si_ns: int, unc_ns: int, utc_s: int) -> Assessment:
-        """What the witnesses say of UTC being ``si_ns`` (give or take ``unc_ns``) at ``raw_ns``."""
+    def assess(self, second: Second, si_ns: int) -> Assessment:
+        """What the witnesses say of UTC being ``si_ns`` at the edge of a second."""
+        raw_ns, unc_ns, utc_s = second.edge.raw_ns, second.edge.unc_ns, second.utc_s
         if self._refreshed_ns is not None and raw_ns - self._refreshed_ns > _REFRESH_NS:
-            self._refresh(raw_ns)
+            self._news += self._refresh(raw_ns)
         quorum, rtc = self.quorum_at(raw_ns), self.rtc.interval(raw_ns, self.rate)
         agreeing = 0
         quorum_objects = rtc_objects = None
@@ -170,7 +210,12 @@ class Witnesses:
                 rtc_objects = Refused(raw_ns, "rtc", abs(moved), rtc.half_ns + unc_ns, utc_s, moved_ns=moved)
             else:
                 agreeing += 1
-        return Assessment(quorum, rtc, agreeing, quorum_objects, rtc_objects)
+        if self.cesium is None:
+            return Assessment(quorum, rtc, agreeing, quorum_objects, rtc_objects)
+        apart = self.cesium.apart_ns(second, self.rate)
+        objects = None if apart is None else self.cesium.judge(second, apart)
+        agreeing += apart is not None and objects is None
+        return Assessment(quorum, rtc, agreeing, quorum_objects, rtc_objects, objects, apart, apart is None)
 
 
 def _as_refused(raw_ns: int, refusal: Refusal) -> Refused:

@@ -20,7 +20,8 @@ from refclock.policy.table import LIMIT_ROWS
 from refclock.units import NS_PER_US
 
 _TOP = (
-    "profile", "receiver", "pps", "rtc", "ntp", "shm", "status", "state", "dates", "limits", "loosened",
+    "profile", "receiver", "pps", "cesium", "rtc", "ntp", "shm", "status", "state", "dates",
+    "limits", "loosened",
 )  # fmt: skip
 _BAUDS = (4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 _FRAMINGS = ("8N1", "8O1", "8E1", "7O1", "7E1", "8N2")
@@ -107,7 +108,8 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
         limits=limits,
         hard_cap_ppt=HARD_CAPS_PPT[profile],
         receiver=_receiver(document),
-        pps=_pps(document),
+        pps=_pps(document, "pps"),
+        cesium=_pps(document, "cesium"),
         rtc=_rtc(document),
         ntp=_ntp(document),
         shm_unit=document.integer("shm", "unit", shm["unit"], 0, 255) if shm and "unit" in shm else None,
@@ -146,14 +148,14 @@ def _receiver(document: _Document) -> ReceiverSettings:
     return settings
 
 
-def _pps(document: _Document) -> PpsSettings | None:
-    table = document.table("pps", ("device", "edge", "delay_ns"))
+def _pps(document: _Document, name: str) -> PpsSettings | None:
+    table = document.table(name, ("device", "edge", "delay_ns"))
     if table is None:
         return None
     return PpsSettings(
-        device=document.text("pps", "device", table.get("device", "/dev/pps0")),
-        edge=document.text("pps", "edge", table.get("edge", "assert"), ("assert", "clear")),
-        delay_ns=document.integer("pps", "delay_ns", table.get("delay_ns", 0), -1_000_000, 1_000_000),
+        device=document.text(name, "device", table.get("device", "/dev/pps0")),
+        edge=document.text(name, "edge", table.get("edge", "assert"), ("assert", "clear")),
+        delay_ns=document.integer(name, "delay_ns", table.get("delay_ns", 0), -1_000_000, 1_000_000),
     )
 
 

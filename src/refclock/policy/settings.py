@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 from refclock.policy.limits import Limits
 
+# What the cesium's pulse is called in captures; every other PPS is the receiver's.
+CESIUM_PORT = "cs0"
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiverSettings:
@@ -47,6 +50,11 @@ class NtpSettings:
     poll_s: int = 64
     timeout_ms: int = 1000
 
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """The servers as captures and messages name them: host:port, or [ipv6]:port."""
+        return tuple(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.servers)
+
 
 @dataclass(frozen=True, slots=True)
 class Loosened:
@@ -67,6 +75,7 @@ class Policy:
     hard_cap_ppt: int
     receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
     pps: PpsSettings | None = None
+    cesium: PpsSettings | None = None
     rtc: RtcSettings | None = None
     ntp: NtpSettings = field(default_factory=NtpSettings)
     shm_unit: int | None = None

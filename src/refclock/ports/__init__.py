@@ -1,6 +1,6 @@
 """Ports turn the world into events: one module per kind, none of which decides anything about time."""
 
-from refclock.policy import Policy
+from refclock.policy import CESIUM_PORT, Policy
 from refclock.ports.ntp import ntp_ports
 from refclock.ports.port import DevicePort, Port
 from refclock.ports.pps import open_pps
@@ -12,12 +12,14 @@ __all__ = ["DevicePort", "Port", "ports_of"]
 
 
 def ports_of(policy: Policy) -> list[Port]:
-    """The ports that a policy names, none of them open yet: sys0, gps0, pps0, rtc0, ntp0, ntp1, ..."""
+    """The ports that a policy names, none of them open yet: sys0, gps0, pps0, cs0, rtc0, ntp0, ..."""
     ports: list[Port] = [SystemClockPort("sys0")]
     if policy.receiver.device:
         ports.append(SerialPort(policy.receiver, "gps0"))
     if policy.pps is not None:
         ports.append(open_pps(policy.pps, "pps0"))
+    if policy.cesium is not None:
+        ports.append(open_pps(policy.cesium, CESIUM_PORT))
     if policy.rtc is not None:
         ports.append(RtcPort(policy.rtc, "rtc0"))
     ports.extend(ntp_ports(policy.ntp))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from refclock.errors import ConfigError
-from refclock.policy import PROFILES
+from refclock.policy import CESIUM_PORT, PROFILES
 from refclock.units import NS_PER_S
 from refclock.world.receiver import PERSONALITIES
 from refclock.world.servers import POLL_S
@@ -37,6 +37,11 @@ class WorldArguments:
     cold_s: int = 0
     leap_second: bool = False
 
+    @property
+    def cesium(self) -> bool:
+        """A host of profile kdc-cesium has the standard's pulse beside the receiver's."""
+        return self.pps and self.profile == "kdc-cesium"
+
     def check(self) -> None:
         """Raise ConfigError for arguments that make no world."""
         for value, what, choices in (
@@ -62,6 +67,8 @@ def policy_text(arguments: WorldArguments, baud: int, latency_ns: int) -> str:
     lines += [f'protocol = "{protocol}"', f"baud = {baud}"]
     if arguments.pps:
         lines += ["", "[pps]", 'device = "/dev/pps0"']
+        if arguments.cesium:
+            lines += ["", "[cesium]", 'device = "/dev/pps1"']
     else:
         lines += [f"message_delay_us = {latency_ns // 1000}", "message_jitter_us = 30000"]
     if arguments.rtc:
@@ -79,6 +86,8 @@ def port_table(arguments: WorldArguments, baud: int) -> dict[str, object]:
     }
     if arguments.pps:
         ports["pps0"] = {"kind": "pps", "edge": "assert"}
+    if arguments.cesium:
+        ports[CESIUM_PORT] = {"kind": "pps", "edge": "assert"}
     if arguments.rtc:
         ports["rtc0"] = {"kind": "rtc"}
     if arguments.servers:

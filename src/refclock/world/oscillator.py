@@ -37,15 +37,14 @@ class OscillatorClass:
 
 
 # Sizes follow the usual figures: a TSC crystal in an office 1.1e-6, in a stable rack 1.6e-7, a 32 kHz
-# clock crystal 2e-6, a cesium standard 4e-13. The cesium class is a counter clocked by the standard: the
-# kernel's calibration of the counter's frequency leaves a constant offset all the same.
+# clock crystal 2e-6. A cesium standard (4e-13) has a pulse of its own (world.scenario), which is better
+# than any stamp of it: a host that has one has a counter like any other.
 CLASSES = {
     "office-tsc": OscillatorClass(20_000_000, 500_000, 200_000, 60_000, 20_000, 400_000),
     "rack-tsc": OscillatorClass(20_000_000, 60_000, 40_000, 25_000, 5_000, 60_000),
-    "cesium": OscillatorClass(20_000_000, 0, 0, 0, 5, 2),
     "rtc-crystal": OscillatorClass(8_000_000, 900_000, 200_000, 100_000, 0, 1_000_000),
 }
-PROFILE_CLASS = {"appserver": "office-tsc", "kdc": "rack-tsc", "kdc-cesium": "cesium"}
+PROFILE_CLASS = {"appserver": "office-tsc", "kdc": "rack-tsc", "kdc-cesium": "rack-tsc"}
 
 
 class RateNoise:

@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from refclock import __version__
 from refclock.errors import ConfigError
 from refclock.model import Command, Event, NtpReply, PortChange, PpsEdge, RtcTick, SerialBytes, SystemClock
+from refclock.policy import CESIUM_PORT
 from refclock.units import NS_PER_S, NS_PER_US, PPT_PER_PPB, S_PER_DAY
 from refclock.world.arguments import WorldArguments, policy_text, port_table
 from refclock.world.attacks import host_plan, parse_attack
@@ -31,6 +32,7 @@ class _Pulse:
     """The interrupt of a pulse at a true instant."""
 
     at_ns: int
+    port: str = "pps0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class World:
         self.rtc = BatteryClock(seed, start_ns, self.attacks)
         self._stamps, self._pulses = Chance(seed, "stamps"), Chance(seed, "pulses")
         self._seq = chance.between(1_000, 400_000)
+        self._seqs: dict[str, int] = {}
+        self._cesium_phase_ns = Chance(seed, "cesium").below(NS_PER_S // 3)
         self._boot_id = _uuid(chance)
         self._clocksource = "tsc"
         self._chance = chance
@@ -182,21 +186,26 @@ class World:
 
     def _gather(self, second: int) -> None:
         """Push everything that begins in or around one true second."""
-        emission, base_ns, chance = self.receiver.second(second), second * NS_PER_S, self._pulses
+        emission, base_ns = self.receiver.second(second), second * NS_PER_S
         if self.arguments.pps:
             for edge_ns in emission.edges:
-                # Interrupt latency: some hundred ns, now and then a few us.
-                late_ns = (
-                    900 + abs(chance.normal(300)) + (chance.below(3_000) if chance.below(400) == 0 else 0)
-                )
-                pulse = _Pulse(base_ns + edge_ns + late_ns)
-                self._push(pulse.at_ns + chance.between(_FETCH_LEAST_NS, _FETCH_MOST_NS), pulse)
+                self._pulse(base_ns + edge_ns, "pps0")
+        if self.arguments.cesium:
+            # A primary standard neither drifts nor hears of attacks; nobody set its phase.
+            self._pulse(base_ns + self._cesium_phase_ns, CESIUM_PORT)
         for at_ns, data in emission.chunks:
             self._push(base_ns + at_ns, data)
         self.servers.until(base_ns + NS_PER_S, lambda exchange: self._push(exchange.seen_ns, exchange))
         while self.arguments.rtc and self.rtc.next_ns < base_ns:
             seen_ns, rtc_s, unc_ns = self.rtc.tick()
             self._push(seen_ns, _RtcSecond(rtc_s, unc_ns))
+
+    def _pulse(self, edge_ns: int, port: str) -> None:
+        """A pulse, stamped after the interrupt's latency: some hundred ns, now and then a few us."""
+        chance = self._pulses
+        late_ns = 900 + abs(chance.normal(300)) + (chance.below(3_000) if chance.below(400) == 0 else 0)
+        pulse = _Pulse(edge_ns + late_ns, port)
+        self._push(pulse.at_ns + chance.between(_FETCH_LEAST_NS, _FETCH_MOST_NS), pulse)
 
     def _release(self, before_ns: int) -> Iterator[Event]:
         pending = self._pending
@@ -225,9 +234,9 @@ class World:
         if isinstance(thing, _Pulse):
             if self._absent(thing.at_ns):
                 return None
-            self._seq += 1
+            self._seqs[thing.port] = seq = self._seqs.get(thing.port, self._seq) + 1
             stamp_ns = self.system.real_at(thing.at_ns, self.counter.raw_at(thing.at_ns))
-            return PpsEdge(raw_ns, real_ns, unc_ns, "pps0", "assert", self._seq, stamp_ns)
+            return PpsEdge(raw_ns, real_ns, unc_ns, thing.port, "assert", seq, stamp_ns)
         if isinstance(thing, Exchange):
             if self._absent(thing.sent_ns) or self._absent(thing.back_ns):
                 return None
@@ -246,6 +255,7 @@ class World:
         if any(outage.end_ns == at_ns and outage.raw_after_ns is not None for outage in self._plan.outages):
             # The first look after a boot.
             self._boot_id, self._clocksource, self._seq = _uuid(self._chance), "tsc", 0
+            self._seqs.clear()
         freq_ppb = self.system.rate_ppt // PPT_PER_PPB
         tai_s = _TAI_LESS_GPS_S + gps_leap_s(at_ns // NS_PER_S)
         return SystemClock(
