@@ -10,6 +10,7 @@ NS = st.integers(-(10**12), 10**12)
 
 
 WIDTH, RATE = st.integers(0, 10**9), st.integers(0, 500 * 10**6)
+Y = st.integers(-500 * 10**6, 500 * 10**6)
 
 
 @given(

@@ -1,0 +1,202 @@
+"""The configuration: every refusal names its line, no limit escapes its range, the caps are in the code."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refclock.errors import ConfigError
+from refclock.policy import HARD_CAPS_PPT, LIMIT_ROWS, PROFILES, parse_policy
+from refclock.policy.limits import profile_limits
+from refclock.units import NS_PER_US
+
+COMPLETE = """
+profile = "appserver"
+
+[receiver]
+device = "/dev/ttyS1"
+protocol = "ubx"
+baud = 38400
+framing = "7E1"
+message_delay_us = 1
+message_jitter_us = 2
+
+[pps]
+device = "/dev/pps1"
+edge = "clear"
+delay_ns = -5
+
+[rtc]
+device = "/sys/class/rtc/rtc1"
+
+[ntp]
+servers = ["a", "b:124", "[::1]", "[2001:db8::1]:125", "2001:db8::2"]
+poll_s = 16
+timeout_ms = 500
+
+[shm]
+unit = 2
+
+[status]
+socket = "/run/x"
+
+[state]
+file = "/var/x"
+
+[dates]
+leap_file = "/usr/x"
+"""
+
+
+def test_a_complete_file():
+    policy = parse_policy(COMPLETE)
+    receiver = policy.receiver
+    assert (receiver.device, receiver.protocol, receiver.baud) == ("/dev/ttyS1", "ubx", 38400)
+    assert (receiver.framing, receiver.message_delay_ns) == ("7E1", NS_PER_US)
+    assert receiver.message_jitter_ns == 2 * NS_PER_US
+    assert policy.pps is not None
+    assert (policy.pps.device, policy.pps.edge, policy.pps.delay_ns) == ("/dev/pps1", "clear", -5)
+    assert policy.rtc is not None
+    assert policy.rtc.device == "/sys/class/rtc/rtc1"
+    assert policy.ntp.servers == (
+        ("a", 123), ("b", 124), ("::1", 123), ("2001:db8::1", 125), ("2001:db8::2", 123),
+    )  # fmt: skip
+    assert (policy.ntp.poll_s, policy.ntp.timeout_ms, policy.shm_unit) == (16, 500, 2)
+    assert (policy.status_socket, policy.state_file, policy.leap_file) == ("/run/x", "/var/x", "/usr/x")
+    assert policy.limits == profile_limits("appserver")
+    assert policy.loosened == ()
+
+
+def test_an_empty_file_is_a_kdc():
+    policy = parse_policy("")
+    assert policy.profile == "kdc"
+    assert policy.hard_cap_ppt == 10**10
+    assert policy.pps is None
+    assert policy.rtc is None
+    assert policy.ntp.servers == ()
+    assert (policy.shm_unit, policy.status_socket, policy.state_file, policy.leap_file) == (None,) * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a = ", "conf: not valid TOML"),
+        ("\nprofil = 'kdc'", "conf:2: profil: unknown key; did you mean 'profile'?"),
+        ("zzz = 1", "conf:1: zzz: unknown key; known keys:"),
+        ("profile = 'nasa'", "conf:1: profile: expected one of appserver, kdc, kdc-cesium, found 'nasa'"),
+        ("profile = 7", "conf:1: profile: expected"),
+        ("receiver = 5", "conf:1: receiver: expected a table, found 5; write it as [receiver]"),
+        ("[receiver]\nbaud = 1200", "conf:2: receiver.baud: expected one of 4800"),
+        ("[receiver]\nbaud = 9600.0", "conf:2: receiver.baud: expected an integer"),
+        ("[receiver]\n\nprotocol = 'tsip'", "conf:3: receiver.protocol: expected one of auto, nmea, ubx"),
+        ("[receiver]\ndevice = ''", "conf:2: receiver.device: expected a non-empty string, found ''"),
+        ("[receiver]\nframing = '5X5'", "conf:2: receiver.framing"),
+        (
+            "[receiver]\nmessage_delay_us = -1",
+            "conf:2: receiver.message_delay_us: expected an integer from 0",
+        ),
+        ("[receiver]\nmessage_jitter_us = true", "conf:2: receiver.message_jitter_us"),
+        ("[pps]\nedge = 'both'", "conf:2: pps.edge: expected one of assert, clear"),
+        ("[pps]\ndelay_ns = 1000001", "conf:2: pps.delay_ns"),
+        ("[ntp]\nservers = 'a'", "conf:2: ntp.servers: expected a list"),
+        ("[ntp]\nservers = [1]", "conf:2: ntp.servers: expected a list"),
+        ("[ntp]\nservers = ['a', 'a:123']", "conf:2: ntp.servers: a server is listed twice"),
+        ("[ntp]\nservers = ['a:0']", "conf:2: ntp.servers: expected host, host:port"),
+        ("[ntp]\nservers = ['a:65536']", "conf:2: ntp.servers"),
+        ("[ntp]\nservers = ['']", "conf:2: ntp.servers"),
+        ("[ntp]\nservers = ['[]:1']", "conf:2: ntp.servers"),
+        ("[ntp]\nservers = ['a:²']", "conf:2: ntp.servers"),
+        ("[ntp]\npoll_s = 0", "conf:2: ntp.poll_s"),
+        ("[shm]\nunit = 256", "conf:2: shm.unit"),
+        ("[status]\nsocket = 1", "conf:2: status.socket"),
+        ("[limits]\nmask1_offset_us = 0", "conf:2: limits.mask1_offset_us: expected an integer from 1"),
+        ("[limits]\nmask1_offset = 5", "did you mean 'mask1_offset_us'?"),
+        ("[limits]\nmask1_offset_us = 1001", "conf:2: limits.mask1_offset_us: 1001 is looser"),
+        ("[limits]\nmask1_offset_us = 1001\n[loosened]\nmask1_offset_us = ' '", "is looser"),
+        ("[limits]\nmask1_offset_us = 1001\n[loosened]\nmask1_offset_us = 5", "is looser"),
+        (
+            "[limits]\nmask1_offset_us = 9\n[loosened]\nmask1_offset_us = 'x'",
+            "conf:4: loosened.mask1_offset_us",
+        ),
+        ("[loosened]\nmask1_offset_us = 'x'", "conf:2: loosened.mask1_offset_us: nothing is loosened"),
+        ("[limits]\nmask2_rate_ppt = 10000000000\n[loosened]\nmask2_rate_ppt = 'x'", "reaches the hard cap"),
+        ("limits.dwell_warm_s = 5", "conf:1: limits.dwell_warm_s: 5 is looser"),
+    ],
+)
+def test_each_refusal_names_file_line_and_key(text, complaint):
+    with pytest.raises(ConfigError) as caught:
+        parse_policy(text, "conf")
+    assert complaint in str(caught.value)
+    assert str(caught.value).startswith("conf")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "profile = " + "[" * 5000 + "]" * 5000,
+        "[shm]\nunit = " + "9" * 5000,
+        "x = " + "{a=" * 3000 + "1" + "}" * 3000,
+        "\ud800 = 1",
+        "'\x00' = 1",
+    ],
+)
+def test_a_hostile_file_is_a_complaint_and_nothing_else(text):
+    with pytest.raises(ConfigError):
+        parse_policy(text, "conf")
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_policy_or_a_complaint(text):
+    complaint = "conf"
+    try:
+        parse_policy(text, "conf")
+    except ConfigError as error:
+        complaint = str(error)
+    assert complaint.startswith("conf")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("row", LIMIT_ROWS, ids=lambda row: row.key)
+def test_every_limit_defaults_tightens_and_loosens_as_its_row_says(profile, row):
+    column = PROFILES.index(profile)
+    default = row.defaults[column]
+    head = f'profile = "{profile}"\n'
+    assert row.low <= default <= row.high
+    assert getattr(parse_policy(head).limits, row.field) == default * row.scale
+    tight, loose = (row.low, row.high) if row.tighter == "lower" else (row.high, row.low)
+    cap = row.key.startswith("mask") and row.key.endswith("_rate_ppt")
+    if cap:
+        loose = HARD_CAPS_PPT[profile] - 1
+    policy = parse_policy(f"{head}[limits]\n{row.key} = {tight}\n")
+    assert getattr(policy.limits, row.field) == tight * row.scale
+    assert policy.loosened == ()
+    if loose == default:
+        return
+    with pytest.raises(ConfigError, match="looser"):
+        parse_policy(f"{head}[limits]\n{row.key} = {loose}\n")
+    policy = parse_policy(f'{head}[limits]\n{row.key} = {loose}\n[loosened]\n{row.key} = "why"\n')
+    assert getattr(policy.limits, row.field) == loose * row.scale
+    assert [(one.key, one.default, one.chosen, one.reason) for one in policy.loosened] == [
+        (row.key, default, loose, "why")
+    ]
+    for beyond in (row.low - 1, row.high + 1):
+        with pytest.raises(ConfigError):
+            parse_policy(f'{head}[limits]\n{row.key} = {beyond}\n[loosened]\n{row.key} = "why"\n')
+
+
+@given(
+    st.sampled_from(PROFILES),
+    st.dictionaries(st.sampled_from([row.key for row in LIMIT_ROWS]), st.integers(-(10**12), 10**12)),
+)
+def test_no_file_whatever_moves_the_caps(profile, chosen):
+    """Lemma L3: every mask's rate stays below the profile's hard cap."""
+    lines = [f'profile = "{profile}"', "[limits]", *(f"{key} = {value}" for key, value in chosen.items())]
+    lines += ["[loosened]", *(f'{key} = "why"' for key in chosen)]
+    try:
+        policy = parse_policy("\n".join(lines))
+    except ConfigError:
+        return
+    cap = 10**11 if profile == "appserver" else 10**10
+    assert policy.hard_cap_ppt == cap
+    assert policy.limits.mask1_rate_ppt < cap
+    assert policy.limits.mask2_rate_ppt < cap
