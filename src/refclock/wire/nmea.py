@@ -277,18 +277,19 @@ class Framer:
 
     def take(self, data: bytes, at: int, stop: int, origin: int, reports: list[Report]) -> int:
         """See `framing.Framer`. Sentences come in bursts, so it takes all that follow without a gap."""
-        sums = _running(data[at : at + _BLOCK])
+        sums = b""
         damaged = False
         end = at
-        for match in _SENTENCE.finditer(data, at, at + _BLOCK):
-            start = match.start()
-            if start != end or start >= stop:
+        # Most chunks of a live line end within a sentence: without a line's end there is nothing to sum.
+        while data.find(b"\n", end, at + _BLOCK) >= 0:
+            match = _SENTENCE.match(data, end, at + _BLOCK)
+            if match is None or end >= stop:
                 break
-            stated = match[2]
-            if sums[start - at] ^ sums[match.end(1) - 1 - at] != _HEX[stated]:
-                damaged = start == at
+            sums = sums or _running(data[at : at + _BLOCK])
+            if sums[end - at] ^ sums[match.end(1) - 1 - at] != _HEX[match[2]]:
+                damaged = end == at
                 break
-            end = match.end()
+            start, end = match.span()
             self.frames += 1
             if data[start + 3 : start + 6] in _KEYS:
                 reports += decode(match[1], (origin + start, origin + end))

@@ -65,16 +65,17 @@ class Scanner:
 
     def _scan(self, data: bytes, final: bool) -> list[Report]:
         reports: list[Report] = []
-        framers, counters, origin, size = self._framers, self.counters, self._origin, len(data)
+        framers, origin, size = self._framers, self._origin, len(data)
         framed_bytes = 0
         starts = [_start(framer, data, 0) for framer in framers]
         while (at := min(starts)) < size:
             index = starts.index(at)
             framer = framers[index]
-            stop = min(starts[:index] + starts[index + 1 :], default=size)
-            end = framer.take(data, at, stop, origin, reports)
+            starts[index] = size  # what is now the least is where another family may begin
+            end = framer.take(data, at, min(starts), origin, reports)
             if end > 0:
                 framed_bytes += end - at
+                starts[index] = at
                 for other, start in enumerate(starts):
                     if start < end:
                         starts[other] = _start(framers[other], data, end)
@@ -82,11 +83,12 @@ class Scanner:
             if end == WAIT and not final:
                 break
             if end == DAMAGED:
-                counters.damaged[framer.name] += 1
+                self.counters.damaged[framer.name] += 1
             starts[index] = _start(framer, data, at + 1)
-        for framer in framers:
-            counters.frames[framer.name] = framer.frames
-        counters.skipped_bytes += at - framed_bytes
+        if framed_bytes:
+            for framer in framers:
+                self.counters.frames[framer.name] = framer.frames
+        self.counters.skipped_bytes += at - framed_bytes
         self._rest = data[at:]
         self._origin = origin + at
         return reports
