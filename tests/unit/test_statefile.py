@@ -92,7 +92,7 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
     "key deleted": (lambda there: os.unlink(there / "state.key"), "key is gone"),
     "key cut": (lambda there: os.truncate(there / "state.key", 16), "key was changed"),
     "key changed": (lambda there: (there / "state.key").write_bytes(b"x" * 32), "neither the state nor"),
-    "only the key left": (lambda there: _leave_the_key(there), "deleted"),
+    "only the key left": (_leave_the_key, "deleted"),
     "nested": (lambda there: (there / "state").write_text("[" * 100_000), "edited or cut off"),
     "no object": (lambda there: (there / "state").write_text("[]"), "edited or cut off"),
 }

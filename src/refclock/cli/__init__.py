@@ -14,10 +14,16 @@ VERBS = {
     "run": "vet a receiver's seconds and hand them to chrony (the daemon)",
     "check": "judge a configuration and this host before the first start",
     "status": "ask the running daemon what it trusts, and why",
+    "explain": "the last refusals in plain words, and what to do about each",
+    "ledger": "who felt for the limits, and what is left of the budget",
+    "rearm": "end a lock, after a look at what led to it",
+    "enroll": "measure this host's rates, show them, and store them",
+    "confirm": "put limits in force that a configuration loosens",
     "record": "write what the ports say into a capture, deciding nothing",
     "replay": "decide a capture again, bit for bit",
     "decode": "print every labelled second found in a receiver's byte stream",
     "simulate": "write a capture of a simulated world, attackers included",
+    "museum": "replay real time failures, with the verdict that each must get",
     "demo": "watch the whole chain work, and refuse an attack, on this machine",
 }
 

@@ -15,7 +15,7 @@ from refclock.sinks.notify import Notifier
 EXAMPLE = "refclock record --config /etc/refclock.toml --out receiver.jsonl.gz --seconds 3600"
 
 
-class _Nobody:
+class Nobody:
     """Stands where the core stands in a daemon, and decides nothing."""
 
     def step(self, event: Event) -> Sequence[Decision]:
@@ -48,6 +48,6 @@ def main(args: argparse.Namespace) -> int:
     text, policy = read_config(args.config)
     capture = CaptureWriter(args.out, capture_header(policy, text))
     runtime = Runtime(
-        ports_of(policy), _Nobody(), (), Journal(), capture=capture, notifier=Notifier(), record=True
+        ports_of(policy), Nobody(), (), Journal(), capture=capture, notifier=Notifier(), record=True
     )
     return runtime.run(args.seconds)

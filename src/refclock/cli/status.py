@@ -22,20 +22,26 @@ Fields = dict[str, object]
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
+    socket_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="the daemon's whole answer, for programs")
+
+
+def socket_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--config FILE`` and ``--socket PATH``, which say where the daemon is asked."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--config", metavar="FILE", help="ask at the socket that this configuration names")
     where.add_argument("--socket", metavar="PATH", help=f"ask at this socket ({DEFAULT_SOCKET})")
-    parser.add_argument("--json", action="store_true", help="the daemon's whole answer, for programs")
 
 
 def main(args: argparse.Namespace) -> int:
     """Print the answer; 1 when there is no daemon to ask."""
-    document = ask(_socket_path(args))
+    document = ask(socket_path(args))
     print(json.dumps(document) if args.json else "\n".join(table(document)))
     return 0
 
 
-def _socket_path(args: argparse.Namespace) -> str:
+def socket_path(args: argparse.Namespace) -> str:
+    """The socket that the arguments name. Raises ConfigError."""
     if not args.config:
         return args.socket or DEFAULT_SOCKET
     policy = read_config(args.config)[1]
@@ -46,13 +52,26 @@ def _socket_path(args: argparse.Namespace) -> str:
 
 def ask(path: str) -> Fields:
     """The daemon's document. Raises PortError when nobody answers, or not as this version understands."""
+    document = exchange(path)
+    if document is None or document.get("refclock_status") != _VERSION:
+        raise PortError(f"{path}: what answers is no refclock daemon of status version {_VERSION}.")
+    return document
+
+
+def exchange(path: str, line: bytes = b"") -> Fields | None:
+    """Say a line to the daemon (or nothing), and take its answer: None for what is no JSON object, or where
+    it left without reading the line. Raises PortError when nobody answers."""
     data = bytearray()
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-            line.settimeout(_TIMEOUT_S)
-            line.connect(path)
-            while len(data) <= _MAX_SIZE and (chunk := line.recv(1 << 16)):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+            wire.settimeout(_TIMEOUT_S)
+            wire.connect(path)
+            if line:
+                wire.sendall(line)
+            while len(data) <= _MAX_SIZE and (chunk := wire.recv(1 << 16)):
                 data += chunk
+    except (ConnectionResetError, BrokenPipeError):
+        return None
     except TimeoutError:
         raise PortError(
             f"{path}: the daemon does not answer within {_TIMEOUT_S:.0f} s; see its log."
@@ -69,9 +88,7 @@ def ask(path: str) -> Fields:
         document = json.loads(data)
     except ValueError:
         document = None
-    if not isinstance(document, dict) or document.get("refclock_status") != _VERSION:
-        raise PortError(f"{path}: what answers is no refclock daemon of status version {_VERSION}.")
-    return document
+    return document if isinstance(document, dict) else None
 
 
 def table(document: Fields) -> list[str]:
