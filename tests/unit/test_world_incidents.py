@@ -1,12 +1,14 @@
 """What the world knows from incidents: each deed does to the bytes what its name says, and no more."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
 from refclock.units import GPS_EPOCH_S, NS_PER_S, NS_PER_US, S_PER_WEEK
 from refclock.wire.report import Health, Label
 from refclock.wire.scanner import Scanner
+from refclock.world import World, WorldArguments
 from refclock.world.attacks import parse_attack
 from refclock.world.chance import Chance
 from refclock.world.deeds import Answer
@@ -136,3 +138,17 @@ def test_one_named_server_lies():
     for answer in answers:
         attack.answer(answer)
     assert [answer.shift_ns for answer in answers] == [0, -378_691_200_312_000_000, 0, 0]
+
+
+def test_two_reboots_leave_each_reading_one_truth():
+    attacks = ("reboot:45s@1m", "reboot:45s@3m")
+    world = World(WorldArguments(duration_ns=300 * NS_PER_S, attacks=attacks))
+    truth = world.header()["truth"]
+    assert isinstance(truth, dict)
+    knots = truth["utc_at_raw"]
+    raws = [raw for raw, _ in knots]
+    assert raws == sorted(set(raws))
+    ran = [event.raw_ns for event in world.events()]
+    falls = [after for before, after in pairwise(ran) if after < before - NS_PER_S]
+    assert len(falls) == 2
+    assert falls[1] < falls[0]

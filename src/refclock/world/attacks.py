@@ -6,7 +6,7 @@ that ends leaves everything as it would have been without it.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from refclock.errors import ConfigError
 from refclock.units import NS_PER_S
@@ -17,6 +17,9 @@ from refclock.world.quantities import Kind, Quantity, parse_duration, parse_quan
 from refclock.world.receiver import Burst, Moment
 
 _NEVER_NS = 1 << 62
+# Where a host reboots several times each run of its counter begins so far above the next one's, that a
+# reading of the counter has one truth. Real counters all begin near zero.
+_RUN_NS = 6 * 3600 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +186,11 @@ def host_plan(attacks: Sequence[Attack]) -> HostPlan:
     plan = HostPlan()
     for attack in attacks:
         attack.host(plan)
+    later = 0
+    for number, outage in sorted(enumerate(plan.outages), key=lambda item: -item[1].start_ns):
+        if outage.raw_after_ns is not None:
+            plan.outages[number] = replace(outage, raw_after_ns=outage.raw_after_ns + later * _RUN_NS)
+            later += 1
     return plan
 
 
