@@ -22,7 +22,7 @@ from refclock.world.live_chrony import ChronydX, programs
 from refclock.world.live_daemon import CAPTURE, CONFIG, DECISIONS, LOG, STATE, Daemon, verify_replay
 from refclock.world.live_end import ignore_signals, orderly_end
 from refclock.world.live_ledger import Ledger, Tail
-from refclock.world.live_site import enrolment, free_unit, policy_text, remove_segment, shortened
+from refclock.world.live_site import claim_unit, enrolment, policy_text, remove_segment, shortened
 from refclock.world.live_verdict import verdict
 from refclock.world.quantities import Kind, parse_quantity
 from refclock.world.receiver import PERSONALITIES
@@ -32,8 +32,8 @@ _LIVE_AMOUNTS = {
     "ramp": "500ppm", "saw": "5ms,20s", "gap": "12s", "gap-jump": "12s,+50ms", "replay": "20s",
     "collude": "500ppm", "toggle": "+13700ns,10s",
 }  # fmt: skip
-# No NMEA sentence says such a thing.
-_NEEDS_UBX = ("spoof-flag",)
+# No NMEA sentence says such a thing; and what shows only in a leap second.
+_NEEDS_UBX, _NEEDS_LEAP = ("spoof-flag", "gps-week"), ("leap-59",)
 
 EXAMPLE = (
     "refclock demo --attack pps-extra --attack ntp-liar@20s+20s --receiver ubx"
@@ -65,7 +65,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--profile", choices=PROFILES, default="kdc", help="the host's profile (kdc)")
     parser.add_argument(
-        "--offset", default="+3ms", metavar="TIME", help="true time less this host's clock (+3ms)"
+        "--offset",
+        default="+3ms",
+        metavar="TIME",
+        help="true time less this host's clock (+3ms; write --offset=-3ms)",
     )
     parser.add_argument("--keep", metavar="DIR", help="leave configuration, capture and logs in DIR")
 
@@ -120,6 +123,11 @@ def _attack(text: str, seconds: int, personality: str) -> str:
         )
     if name in _NEEDS_UBX and personality == "nmea":
         raise ConfigError(f"--attack {text}: NMEA has no words for it; add --receiver ubx.")
+    if name in _NEEDS_LEAP:
+        raise ConfigError(
+            f"--attack {text}: {name} shows in a leap second only, and none comes soon; "
+            f"see it with refclock simulate --leap-second --attack {what}."
+        )
     if attack.start_ns >= seconds * NS_PER_S:
         raise ConfigError(f"--attack {text}: begins after the end; the run lasts {seconds} s.")
     return full
@@ -135,7 +143,7 @@ def main(args: argparse.Namespace) -> int:
         if asked.keep is not None:
             asked.keep.mkdir(parents=True, exist_ok=True)
             ends.callback(_save, directory, asked.keep)
-        unit = free_unit()
+        unit = claim_unit()
         ends.callback(remove_segment, unit)
         try:
             stage = ends.enter_context(Stage(directory, asked.receiver, offset_ns=asked.offset_ns))
@@ -178,6 +186,7 @@ class _Show:
             self._await_daemon(daemon)
             chronyd = ends.enter_context(ChronydX(self._directory, self._unit, seconds))
             ends.enter_context(display)
+            ends.callback(ignore_signals)
             while self._elapsed_ns() < self._asked.seconds * NS_PER_S and not self._failed:
                 self._look(display, chronyd, daemon)
         self._read_decisions()

@@ -4,7 +4,7 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Self
 
 from refclock.core.reasons import REASONS
 from refclock.units import NS_PER_S, show_ns
@@ -47,13 +47,6 @@ class Scene:
     story: Sequence[tuple[int, str]] = ()
 
 
-class Display(Protocol):
-    """Where the demo is shown."""
-
-    def say(self, text: str) -> None: ...
-    def show(self, scene: Scene) -> None: ...
-
-
 class Plain:
     """One line a second, and one for each event, as they come: no colours, nothing is overwritten."""
 
@@ -62,7 +55,7 @@ class Plain:
         self._last_s = -1
 
     def __enter__(self) -> Self:
-        self.say("Each line: second, mode, last decision, bound, and what chrony measured (its reach).\n")
+        self.say("Each line: second, mode, last decision, bound, what chrony measured (its reach).\n")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -108,6 +101,11 @@ class Screen:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
+    @property
+    def dumb(self) -> bool:
+        """True for a terminal on which nothing can be drawn anew."""
+        return self._console.is_dumb_terminal
+
     def say(self, text: str) -> None:
         """A line above the picture."""
         self._console.print(text, markup=False, soft_wrap=True)
@@ -133,7 +131,7 @@ def suitable() -> Plain | Screen:
     except ImportError:
         print("(for a live screen: pip install 'refclock[ui]')", file=sys.stderr)
         return Plain()
-    return Plain() if screen._console.is_dumb_terminal else screen
+    return Plain() if screen.dumb else screen
 
 
 # ---- the picture -------------------------------------------------------------------------------------
@@ -142,13 +140,16 @@ def suitable() -> Plain | Screen:
 def frame(scene: Scene, dash: str = "-") -> list[Line]:
     """The picture of one moment: 23 lines of at most 80 columns."""
     clock = f"{min(scene.elapsed_s, scene.total_s)} of {scene.total_s} s"
-    lines: list[Line] = [[(f"{scene.title:<{WIDTH - len(clock)}}{clock}", "bold")]]
+    lines: list[Line] = [
+        [(f"{_cut(scene.title, WIDTH - len(clock) - 1):<{WIDTH - len(clock)}}{clock}", "bold")]
+    ]
     lines += [[(_cut(note), _DIM)] for note in scene.notes]
     lines.append([(dash * WIDTH, _DIM)])
-    mode, reason = _text(scene.status, "mode"), _text(scene.status, "mode_reason")
+    mode, reason = str(scene.status.get("mode", "")), _text(scene.status, "mode_reason")
     since = _integer(scene.status, "mode_since_ns")
     for_s = "" if since is None else f" for {since // NS_PER_S} s"
-    lines.append(_row("mode", (mode, _MODES.get(mode, "")), (f"{for_s}: {reason}{_dwell(scene.status)}", "")))
+    why = f"{for_s}: {reason}{_dwell(scene.status)}" if scene.status else "the daemon gives no answer"
+    lines.append(_row("mode", (mode, _MODES.get(mode, "")), (why, "")))
     lines.append(_row("offset", (_offset(scene), "")))
     lines.append(_row("bound", (_bound(scene.status), "")))
     lines.append(_row("attack", (scene.attack, _BAD if scene.under_attack else "")))

@@ -20,23 +20,26 @@ _POLL_S = 2  # the eight answers that a server is judged by are then all new wit
 _UNITS = range(100, 256)
 
 
-def free_unit() -> int:
-    """An SHM unit that nobody uses. Raises RefclockError when there is none."""
+def claim_unit() -> int:
+    """An SHM unit that nobody used, its segment made, so that no other emulation takes it at the same time.
+
+    Raises RefclockError when there is none.
+    """
     for unit in random.sample(_UNITS, len(_UNITS)):
         try:
-            found = find(unit)
+            segment, created = open_segment(unit)
         except PortError:
-            continue  # another user's
-        if found is None:
+            continue  # another user's, or one that others may write
+        segment.detach()
+        if created:
             return unit
-        found[0].detach()
     raise RefclockError(
         f"no free SHM unit from {_UNITS[0]} to {_UNITS[-1]}: something leaves segments behind (ipcs -m)."
     )
 
 
 def remove_segment(unit: int) -> None:
-    """Remove the segment of a unit that ``free_unit`` gave, so that nothing of the emulation is left."""
+    """Remove the segment of a unit that ``claim_unit`` gave, so that nothing of the emulation is left."""
     try:
         found = find(unit)
     except PortError:
