@@ -1,0 +1,179 @@
+"""The documents say what the program does: generated parts, commands, examples, links."""
+
+import importlib.util
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from refclock import cli
+from refclock.core.bridge import Bridge
+from refclock.jsonform import event_line, parse_event
+from refclock.policy import parse_policy
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/**/*.md"))]
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("gen_docs", ROOT / "tools" / "gen_docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_parts_are_up_to_date(generator):
+    for name in generator.DOCUMENTS:
+        text = (ROOT / name).read_text("utf-8")
+        assert "<!-- generated: " in text, name
+        assert generator.renewed(text) == text, f"{name}: run .venv/bin/python tools/gen_docs.py"
+
+
+def test_generated_parts_stand_where_the_generator_looks(generator):
+    found = {
+        _name(path) for path in DOCUMENTS if re.search(r"^<!-- generated: ", path.read_text("utf-8"), re.M)
+    }
+    assert found == set(generator.DOCUMENTS)
+
+
+def _blocks(path: Path, *languages: str) -> Iterator[str]:
+    for language, body in _FENCE.findall(path.read_text("utf-8")):
+        if language in languages:
+            yield body
+
+
+def _typed(path: Path) -> Iterator[str]:
+    """The commands that a document has its reader type, as far as they are refclock's."""
+    for body in _blocks(path, "sh"):
+        yield from body.splitlines()
+    for body in _blocks(path, "console"):
+        yield from (line[2:] for line in body.splitlines() if line.startswith(("$ ", "# ")))
+    text = _FENCE.sub("", path.read_text("utf-8"))
+    yield from re.findall(r"`(refclock [^`]+)`", text)
+
+
+def _commands() -> Iterator[tuple[str, list[str]]]:
+    for path in DOCUMENTS:
+        for line in _typed(path):
+            words = list(_until_pipe(shlex.shlex(line, posix=True, punctuation_chars=True)))
+            for at, word in enumerate(words[:-1]):
+                # As the command itself; or behind another one (setpriv, sudo), where it names a verb.
+                ours = word == "refclock" or word.endswith("/bin/refclock")
+                if ours and (at == 0 or words[at + 1] in cli.VERBS):
+                    yield f"{_name(path)}: {line}", words[at + 1 :]
+                    break
+
+
+def _until_pipe(lexer: shlex.shlex) -> Iterator[str]:
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    for word in lexer:
+        if set(word) <= set("|&;<>()"):
+            return
+        yield word
+
+
+def test_each_command_line_parses(generator):
+    seen = 0
+    for where, words in _commands():
+        if words[0] in ("--version", "--help", "VERB"):
+            continue
+        assert words[0] in cli.VERBS, where
+        parser = generator.parser_of(words[0])
+        if parser is None or "--help" in words:
+            continue
+        # An inline mention of a verb alone, such as `refclock check`, is no command line.
+        if len(words) > 1:
+            try:
+                parser.parse_args(words[1:])
+            except SystemExit:
+                pytest.fail(f"{where}: does not parse")
+            seen += 1
+    assert seen > 10
+
+
+def test_each_verb_is_documented(generator):
+    verbs, readme = (ROOT / "docs/verbs.md").read_text("utf-8"), (ROOT / "README.md").read_text("utf-8")
+    for verb in cli.VERBS:
+        assert f"## refclock {verb}\n" in verbs
+        assert f"| [`{verb}`]" in readme
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def test_links_resolve():
+    broken = []
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)]+)\)", path.read_text("utf-8")):
+            if re.match(r"https?://", target):
+                continue
+            file, _, fragment = target.partition("#")
+            aim = (path.parent / file).resolve() if file else path
+            if not aim.exists():
+                broken.append(f"{_name(path)}: {target}")
+            elif fragment:
+                headings = re.findall(r"^#+ (.*)$", aim.read_text("utf-8"), re.M)
+                if fragment not in {_anchor(one) for one in headings}:
+                    broken.append(f"{_name(path)}: {target}")
+    assert not broken, "\n".join(broken)
+
+
+def test_configurations_are_good():
+    seen = 0
+    for path in DOCUMENTS:
+        for body in _blocks(path, "toml"):
+            parse_policy(body, _name(path))
+            seen += 1
+    assert seen >= 3
+
+
+def test_each_key_of_the_configuration_is_documented():
+    text = (ROOT / "docs/configuration.md").read_text("utf-8")
+    source = (ROOT / "src/refclock/policy/document.py").read_text("utf-8")
+    tables = re.findall(r'\.table\("(\w+)", \(([^)]*)\)', source)
+    assert len(tables) >= 6
+    for table, keys in tables:
+        for key in re.findall(r'"(\w+)"', keys):
+            assert f"`{table}.{key}`" in text, f"{table}.{key}"
+
+
+def test_each_field_of_the_status_is_documented():
+    text = (ROOT / "docs/status.md").read_text("utf-8")
+    for key in Bridge(parse_policy(""), 0).view(0):
+        assert f"`{key}`" in text, key
+
+
+def test_examples_of_captures_are_events():
+    kinds = set()
+    for body in _blocks(ROOT / "docs/capture-format.md", "jsonl"):
+        for line in body.splitlines():
+            fields = json.loads(line)
+            if "k" in fields and fields["k"] != "end":
+                event = parse_event(fields)
+                assert event is not None
+                assert event_line(event) == line
+                kinds.add(fields["k"])
+    assert len(kinds) >= 4
+
+
+def test_decisions_have_a_number_of_their_own():
+    names = [path.name for path in sorted((ROOT / "docs/adr").glob("*.md"))]
+    assert len({name[:4] for name in names}) == len(names)
+    for name in names:
+        if name != "0000-template.md":
+            assert (ROOT / "docs/adr" / name).read_text("utf-8").startswith(f"# {name[:4]}: ")
