@@ -83,3 +83,18 @@ def majority(intervals: Sequence[Interval], needed: int) -> tuple[Interval, int]
     if best < needed:
         return None
     return Interval(lo, hi, intervals[0].as_of_ns), best
+
+
+def shared_by(intervals: Sequence[Interval], count: int) -> Interval:
+    """The hull of all points that at least ``count`` of the intervals share, where there are such.
+
+    It holds the truth where so many are honest. The deepest overlap does not: a liar who overlaps the
+    honest ones at one end makes that end the deepest.
+    """
+    points = [
+        point
+        for one in intervals
+        for point in (one.lo_ns, one.hi_ns)
+        if sum(other.holds(point) for other in intervals) >= count
+    ]
+    return Interval(min(points), max(points), intervals[0].as_of_ns)
