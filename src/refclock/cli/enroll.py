@@ -115,8 +115,9 @@ def _told(rate: Rate) -> str:
 
 
 def _ppm(ppt: int, sign: str = "") -> str:
-    whole, rest = divmod(abs(ppt), PPT_PER_PPM)
-    return f"{'-' if ppt < 0 else sign}{whole}.{rest // 1000:03d} ppm"
+    """A rate to three decimals, away from zero: an uncertainty is never shown as none."""
+    whole, rest = divmod(-(-abs(ppt) // 1000), PPT_PER_PPM // 1000)
+    return f"{'-' if ppt < 0 else sign}{whole}.{rest:03d} ppm"
 
 
 def _length(span_ns: int) -> str:

@@ -11,12 +11,14 @@ from refclock.core.bridge import Bridge
 from refclock.core.interval import Interval
 from refclock.core.reasons import is_rejection
 from refclock.model import Decision, Event, PpsEdge, Publish, RtcTick, SerialBytes, Withhold
-from refclock.units import NS_PER_S, PPT_ONE, rate_ppt
+from refclock.units import NS_PER_S, PPT_ONE, PPT_PER_PPM, rate_ppt
 
 # How well one second of a receiver is placed: its jitter with that of the interrupt.
 _SECOND_NS = 5_000
 _SECOND_WITHOUT_PPS_NS = 60_000_000
 _MAX_KEPT = 200_000
+# An RTC's crystal follows the room's temperature, which a measurement of hours does not see.
+_RTC_WANDER_PPT = 2 * PPT_PER_PPM
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class Measurement:
         passed = span + span * counter.ppt // PPT_ONE
         told = (last.rtc_s - first.rtc_s) * NS_PER_S
         reading = rate_ppt(first.unc_ns + last.unc_ns, span) + 1
-        return Rate(rate_ppt(told - passed, passed), reading + counter.unc_ppt, span)
+        return Rate(rate_ppt(told - passed, passed), reading + counter.unc_ppt + _RTC_WANDER_PPT, span)
 
 
 _WAITING = ("dwell", "witnesses", "edge-proof-unproven", "rate-disagrees", "locked")

@@ -23,8 +23,8 @@ def yes_argument(parser: argparse.ArgumentParser) -> None:
 def tell(path: str, request: dict[str, object]) -> int:
     """Tell the running daemon something and print its answer; returns the exit status.
 
-    The daemon reads what lies in the socket when it accepts, and waits for nothing. Who came a moment too
-    late was not read (the answer is then the status document, or none) and tries again. Raises PortError
+    Who came too late (refclock.sinks.status) was not obeyed: the answer is then the status document, or
+    none, and the line is said again. Raises PortError
     where no daemon answers.
     """
     line = json.dumps(request).encode() + b"\n"

@@ -140,6 +140,8 @@ class Runtime:
                 self._handle(port.on_timer(now))
                 self._sync(port)
         self._tick()
+        if self._status is not None and (at := self._status.wake_at()) is not None and at <= stamp.raw():
+            self._serve_status()
         self._tend_leap()
         now = stamp.raw()
         self._tend(now)
@@ -161,6 +163,8 @@ class Runtime:
             due.append(max(wake, self._tick_after_ns))
         if end_ns is not None:
             due.append(end_ns)
+        if self._status is not None and (at := self._status.wake_at()) is not None:
+            due.append(at)
         now = stamp.raw()
         return max(0, min((*due, now + _LONGEST_WAIT_NS)) - now) / NS_PER_S
 
@@ -261,7 +265,7 @@ class Runtime:
 
     def _serve_status(self) -> None:
         assert self._status is not None
-        self._status.serve(self._document, self._operator.obey)
+        self._status.serve(self._document, self._operator.obey, stamp.raw())
         self._urgent |= self._operator.obeyed
         self._operator.obeyed = False
 

@@ -1,7 +1,7 @@
 """What a client of the status socket says before it is answered: nothing, or one command as a line of JSON.
 
-A command is read only if it lies in the socket already when the client is accepted: nothing waits for a
-client. One that came a moment later was not read, gets the status document, and may try again.
+Nothing waits for a client. One whose command came too late was not obeyed: it gets the status document, or
+a closed line, and may try again.
 """
 
 import json
