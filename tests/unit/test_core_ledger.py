@@ -1,0 +1,191 @@
+"""The ledger of probes, the groups of refusals, and what a memory carries over a restart."""
+
+import pytest
+
+from refclock.core.bridge import Bridge
+from refclock.core.gate import Gate, Mask
+from refclock.core.ledger import Probes
+from refclock.core.memory import enroll_offline
+from refclock.core.refusals import MOST, Refusals
+from refclock.model import Accuse, Command, Mode, ModeChange, Withhold
+from refclock.policy import parse_policy
+from refclock.units import NS_PER_MS, NS_PER_S
+
+B = 1000
+BUILD_S = 1_700_000_000
+
+
+def _fed(*used: int) -> Probes:
+    probes = Probes()
+    for number, one in enumerate(used):
+        probes.take(one, B, one, number)
+    return probes
+
+
+def test_within_half_the_offset_nothing_is_counted():
+    assert _fed(0, 500, 0, -500, 500).fields() == Probes().fields()
+
+
+def test_an_excursion_has_an_amplitude_and_a_way():
+    told = _fed(0, 600, 800, 700, 0).fields()
+    assert told == {"count": 1, "refused": 0, "worst_ns": 800, "variation_ns": 900, "last_utc_s": 1}
+
+
+def test_noise_about_the_half_is_one_excursion():
+    assert _fed(0, 510, 490, 510, 490, 510, 240, 510).count == 2
+
+
+def test_what_leaves_the_mask_is_counted_once_in_each_excursion():
+    assert _fed(0, 600, 1100, 1200, 900, 1100, 0, 1001, 0).refused == 2
+
+
+def test_a_ledger_is_taken_up_again_and_rubbish_is_not():
+    probes, again = _fed(0, 600, 0), Probes()
+    again.restore(probes.fields())
+    assert again.fields() == probes.fields()
+    again.restore({"count": -1, "refused": True, "worst_ns": "9", "last_utc_s": []})
+    assert again.fields() == Probes().fields()
+
+
+@pytest.mark.parametrize("phase", [0, 700, -700, 1001, -5000])
+def test_the_gates_rooms_say_what_the_gate_does(phase):
+    gate = Gate((Mask(B, 1_000_000), Mask(5000, 1000)), 10 * NS_PER_S)
+    gate.accept(0, 0)
+    (up, down), *_ = gate.rooms(NS_PER_S, phase)
+    assert (gate.judge(NS_PER_S, phase) is None) == (min(up, down) >= 0)
+    assert gate.judge(NS_PER_S, phase + up) is None
+    assert gate.judge(NS_PER_S, phase + up + 1) is not None
+    assert gate.judge(NS_PER_S, phase - down) is None
+    assert gate.judge(NS_PER_S, phase - down - 1) is not None
+
+
+def test_what_is_used_is_what_a_breach_says():
+    gate = Gate((Mask(B, 1_000_000),), 10 * NS_PER_S)
+    assert gate.used_ns(0, 5) == 0
+    gate.accept(0, 0)
+    breach = gate.judge(NS_PER_MS, 1500)
+    assert breach is not None
+    assert gate.used_ns(NS_PER_MS, 1500) == breach.value_ns
+    assert gate.used_ns(NS_PER_S, 0) <= 0
+
+
+# ---- refusals --------------------------------------------------------------------------------------
+
+
+def _withheld(at_s: int, reason: str = "drift-mask", value: int = 1) -> Withhold:
+    return Withhold(at_s * NS_PER_S, reason, value, 1)
+
+
+def _group(refusals: Refusals) -> list[tuple[object, object]]:
+    return [(one["reason"], one["count"]) for one in refusals.fields()]
+
+
+def test_refusals_for_one_reason_are_one_group_with_its_worst():
+    refusals = Refusals()
+    for at_s, value in ((1, 5), (2, -9), (3, 7)):
+        refusals.note(_withheld(at_s, value=value), at_s, list)
+    (group,) = refusals.fields()
+    assert (group["count"], group["worst_value"]) == (3, -9)
+    assert (group["first_real_ns"], group["last_real_ns"]) == (1, 3)
+
+
+def test_an_accepted_second_ends_a_group_but_not_that_of_a_servers_answers():
+    refusals = Refusals()
+    for at_s in (1, 2):
+        refusals.note(_withheld(at_s), 0, list)
+        refusals.note(_withheld(at_s, "ntp-lost"), 0, list)
+        refusals.accepted()
+    assert _group(refusals) == [("drift-mask", 1), ("ntp-lost", 2), ("drift-mask", 1)]
+
+
+def test_a_long_pause_ends_a_group():
+    refusals = Refusals()
+    refusals.note(_withheld(0), 0, list)
+    refusals.note(_withheld(601), 0, list)
+    assert _group(refusals) == [("drift-mask", 1)] * 2
+
+
+def test_witnesses_are_asked_when_a_group_begins_and_an_accusation_belongs_to_the_last_rejection():
+    refusals = Refusals()
+    asked: list[int] = []
+
+    def witnesses() -> list[dict[str, object]]:
+        asked.append(1)
+        return [{"name": "ntp"}]
+
+    for at_s in range(3):
+        refusals.note(_withheld(at_s), 0, witnesses)
+    refusals.note(_withheld(3, "dwell"), 0, list)
+    refusals.accuse(Accuse(0, "receiver", {"moved_ns": 5, "witnesses": ["raw"]}))
+    assert len(asked) == 1
+    assert [one["accused"] for one in refusals.fields()] == ["receiver moved +5 ns against raw", None]
+
+
+def test_many_groups_push_out_what_merely_waited_first():
+    refusals = Refusals()
+    refusals.note(_withheld(0), 0, list)
+    for at_s in range(1, MOST + 5):
+        refusals.note(_withheld(at_s * 1000, "dwell"), 0, list)
+    kept = _group(refusals)
+    assert len(kept) == MOST
+    assert kept[0] == ("drift-mask", 1)
+    for at_s in range(100, 100 + MOST):
+        refusals.note(_withheld(at_s * 1000), 0, list)
+    assert _group(refusals) == [("drift-mask", 1)] * MOST
+
+
+# ---- the memory ------------------------------------------------------------------------------------
+
+
+def _bridge(**args: object) -> tuple[Bridge, list[object]]:
+    bridge = Bridge(parse_policy(""), BUILD_S)
+    return bridge, list(bridge.step(Command(1, 1, 0, verb="restore", args=args)))
+
+
+def test_a_tampered_memory_locks_with_its_reason_and_keeps_its_floor():
+    bridge, found = _bridge(tampered="the state was deleted", floor_utc_ns=(BUILD_S + 5) * NS_PER_S)
+    assert found == [
+        ModeChange(1, Mode.COLD, Mode.LOCKED, "the memory was tampered with: the state was deleted")
+    ]
+    assert bridge.memory()["floor_utc_ns"] == (BUILD_S + 5) * NS_PER_S
+    assert bridge.memory()["lock_reason"] == "the memory was tampered with: the state was deleted"
+
+
+def test_the_reason_of_a_lock_survives_restarts_without_growing():
+    kept: dict[str, object] = {"locked": True, "lock_reason": "rejected for 900 s"}
+    for _ in range(3):
+        bridge, found = _bridge(**kept)
+        change = found[0]
+        assert isinstance(change, ModeChange)
+        assert change.reason == "locked before the restart: rejected for 900 s"
+        kept = bridge.memory()
+    assert _bridge(locked=True)[1] == [ModeChange(1, Mode.COLD, Mode.LOCKED, "locked before the restart")]
+
+
+def test_an_enrolment_is_in_force_and_remembered():
+    bridge = Bridge(parse_policy(""), BUILD_S)
+    rates: dict[str, object] = {"raw_rate_ppt": -15, "raw_rate_unc_ppt": 7}
+    rates |= {"rtc_rate_ppt": 3, "rtc_rate_unc_ppt": 2}
+    bridge.step(Command(1, 1, 0, verb="enroll", args=rates))
+    assert bridge.view(2)["enrolled"] is True
+    assert rates.items() <= bridge.memory().items()
+    again, _ = _bridge(**bridge.memory())
+    assert rates.items() <= again.memory().items()
+
+
+@pytest.mark.parametrize(
+    "args", [{}, {"raw_rate_ppt": 1}, {"raw_rate_ppt": 10**9, "raw_rate_unc_ppt": 1},
+             {"raw_rate_ppt": True, "raw_rate_unc_ppt": 1}, {"raw_rate_ppt": 1, "raw_rate_unc_ppt": -1}],
+)  # fmt: skip
+def test_rates_that_are_no_clocks_enroll_nothing(args):
+    bridge = Bridge(parse_policy(""), BUILD_S)
+    assert bridge.step(Command(1, 1, 0, verb="enroll", args=args)) == []
+    assert bridge.view(2)["enrolled"] is False
+    assert enroll_offline({}, args) is None
+
+
+def test_an_offline_enrolment_drops_the_gate_unless_it_is_rejecting():
+    rates = {"raw_rate_ppt": 1, "raw_rate_unc_ppt": 2}
+    kept = {"locked": True, "judge": {"gate": {"frozen_ns": -1}}}
+    assert enroll_offline(kept, rates) == {"version": 1, "locked": True, **rates}
+    assert enroll_offline({"judge": {"gate": {"frozen_ns": 5}}}, rates) is None
