@@ -92,6 +92,7 @@ class Bridge:
             stepped = self._timeline.observe(event)
             if stepped:
                 self._stepped_ns = event.raw_ns
+                self.pairing.forget_edges()
                 found.append(Refused(event.raw_ns, "clock-step", abs(stepped), 0))
         found += self.vetting.on_time(event.raw_ns)
         handler = self._handlers.get(type(event))
@@ -109,7 +110,9 @@ class Bridge:
 
     def memory(self) -> dict[str, object]:
         """What must survive a restart."""
-        return memory.remember(self.vetting, self._identity, self.mode_reason)
+        kept = memory.remember(self.vetting, self._identity, self.mode_reason)
+        # A restart before the boot was identified forgives nothing either.
+        return kept | memory.raw_based(self._memory) if self._memory is not None else kept
 
     def system_ns(self, raw_ns: int) -> int | None:
         """What the system clock shows at a reading of the raw counter, by the last event; None before it."""
@@ -173,11 +176,13 @@ class Bridge:
         found: list[Refused | Decision] = [*self.vetting.witnesses.on_system(event)]
         if self._identity is not None and identity != self._identity:
             what = "boot_id" if event.boot_id != self._identity[0] else "clocksource"
-            found += self.vetting.disrupt(event.raw_ns, f"{what} changed")
+            # A rate that was measured on one counter says nothing of another's.
+            found += self.vetting.disrupt(event.raw_ns, f"{what} changed", what == "clocksource")
         self._identity = identity
         if self._memory is not None:
             memory.take_up(self.vetting, self._memory, identity)
             self._memory = None
+            self.vetting.unidentified = False
         return found
 
     def _on_command(self, event: Command) -> list[Refused | Decision]:

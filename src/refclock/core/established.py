@@ -45,7 +45,7 @@ def _receiver(vetting: Vetting, raw_ns: int) -> Interval | None:
 def established(vetting: Vetting, raw_ns: int, system_ns: int | None) -> list[str]:
     """Who established the time: the first two that agree with each other and with the system clock, which
     showed ``system_ns`` (POSIX ns) at ``raw_ns``; nobody where it is not established."""
-    if system_ns is None or system_ns < vetting.floor() * NS_PER_S:
+    if system_ns is None or system_ns < vetting.dates.next_s() * NS_PER_S:
         return []
     system_ns = vetting.witnesses.leap.si_ns(system_ns)
     told = opinions(vetting, raw_ns)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from refclock.units import PPT_ONE
 
-
 # Digits of the largest sum that 64-bit phases and rates can make, with room.
 _LONGEST = 60
 
@@ -130,7 +129,9 @@ class Gate:
             return False
         if not len(low) == len(high) == len(self.masks):
             return False
-        if not all(_is_number(one) for one in (*low, *high)):
+        if not all(_is_number(one) for one in (*low, *high)) or earned < 0:
+            return False
+        if any(int(least) > int(greatest) for least, greatest in zip(low, high, strict=True)):
             return False
         self._low, self._high = [int(value) for value in low], [int(value) for value in high]
         self._earned_ns, self._last_raw_ns = earned, last

@@ -11,6 +11,8 @@ from refclock.units import NS_PER_S, S_PER_DAY, nearest_second, scale_up
 
 # Beyond this uncertainty the raw counter cannot number a second any more; the witnesses must.
 _NUMBERING_NS = 400_000_000
+# No shorter silence outgrows the gate, however tight the budget was chosen.
+_LEAST_SILENCE_NS = 600 * NS_PER_S
 _YEAR_NS = 365 * S_PER_DAY * NS_PER_S
 
 
@@ -113,7 +115,8 @@ class Judge:
         breach = self.gate.judge(raw_ns, self.phase_ns(raw_ns, si_ns))
         if breach is None:
             return None
-        if elapsed > self._limits.gap_budget_ns and not self.gate.rejecting:
+        silence_ns = max(self._limits.gap_budget_ns, _LEAST_SILENCE_NS)
+        if elapsed > silence_ns and not self.gate.rejecting:
             return self._reanchor(second, si_ns, breach.value_ns - breach.limit_ns, witnessed)
         return Refused(
             raw_ns, "drift-mask", breach.value_ns, breach.limit_ns, second.utc_s, breach.mask, moved

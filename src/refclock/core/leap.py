@@ -13,6 +13,7 @@ from refclock.wire.calendar import begins_a_month
 _LEAP_INSERT, _LEAP_DELETE = 1, 2
 # An announcement further ahead is no announcement of the next leap second.
 _HORIZON_S = 32 * S_PER_DAY
+_SETTLED_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ class LeapSeconds:
             self.announced = LeapSecond(at_s, change) if change and at_s is not None else None
 
     def confirm(self, utc_s: int, inserts: int, deletes: int, majority: int) -> None:
-        """Confirm the coming leap second if the evidence suffices. ``inserts`` and ``deletes`` count the
-        quorum's servers that announce one, ``majority`` is how many are needed."""
+        """Confirm the coming leap second if the evidence suffices, or withdraw it. ``inserts`` and
+        ``deletes`` count the quorum's servers that announce one, ``majority`` is how many are needed."""
         if utc_s < self._expires_s:
             due = [
                 LeapSecond(at, change)
@@ -60,9 +61,13 @@ class LeapSeconds:
             told = self.announced
             votes = 0 if told is None else inserts if told.change > 0 else deletes
             due = [told] if told is not None and 0 < majority <= votes else []
+        # What was confirmed and is not any more was withdrawn, or never true; but not in its last hour.
+        settled_s = utc_s + _SETTLED_S
+        self.confirmed = [leap for leap in self.confirmed if leap in due or leap.at_s <= settled_s]
+        taken = {leap.at_s for leap in self.confirmed}
         for leap in due:
             near = utc_s < leap.at_s <= utc_s + _HORIZON_S
-            if near and abs(leap.change) == 1 and begins_a_month(leap.at_s) and leap not in self.confirmed:
+            if near and abs(leap.change) == 1 and begins_a_month(leap.at_s) and leap.at_s not in taken:
                 self.confirmed.append(leap)
 
     def count(self, utc_s: int) -> int:
@@ -77,7 +82,7 @@ class LeapSeconds:
         """SI ns to POSIX ns."""
         utc = si_ns
         for leap in self.confirmed:
-            if utc >= (leap.at_s + max(leap.change, 0)) * NS_PER_S:
+            if utc >= (leap.at_s + leap.change) * NS_PER_S:
                 utc -= leap.change * NS_PER_S
         return utc
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from refclock.core.interval import RawRate
 from refclock.core.judge import Judge
+from refclock.core.leap import LeapSecond
 from refclock.model import Mode
 from refclock.units import NS_PER_S
 
@@ -28,13 +29,16 @@ def remember(vetting: "Vetting", identity: tuple[str, str] | None, reason: str) 
     the mode is what it is."""
     kept: dict[str, object] = {
         "version": VERSION,
-        "floor_utc_ns": vetting.floor() * NS_PER_S,
+        "floor_utc_ns": vetting.dates.next_s() * NS_PER_S,
         "locked": vetting.mode is Mode.LOCKED,
         "episodes_s": vetting.episodes.starts_s,
         "probes": vetting.probes.fields(),
     }
     if vetting.mode is Mode.LOCKED:
         kept["lock_reason"] = reason.removeprefix(_BEFORE).removeprefix(": ")
+    leaps = [[leap.at_s, leap.change] for leap in vetting.witnesses.leap.confirmed]
+    if leaps:
+        kept["leaps"] = leaps
     rate, rtc = vetting.witnesses.rate, vetting.witnesses.rtc.enrolled
     if rate.enrolled:
         kept |= {
@@ -43,8 +47,10 @@ def remember(vetting: "Vetting", identity: tuple[str, str] | None, reason: str) 
         }
     if rtc is not None:
         kept |= {"rtc_rate_ppt": rtc[0], "rtc_rate_unc_ppt": rtc[1]}
-    if vetting.judge is not None and identity is not None:
-        kept |= {"boot_id": identity[0], "clocksource": identity[1], "judge": vetting.judge.memory()}
+    if identity is not None:
+        kept |= {"boot_id": identity[0], "clocksource": identity[1]}
+        if vetting.judge is not None:
+            kept["judge"] = vetting.judge.memory()
     return kept
 
 
@@ -68,10 +74,19 @@ def _take_rates(vetting: "Vetting", args: Mapping[str, object]) -> None:
         witnesses.rtc.enroll(*rtc)
 
 
+def raw_based(args: Mapping[str, object]) -> dict[str, object]:
+    """The part of a memory that is bound to a boot and a clocksource; empty where it has none."""
+    names = ("boot_id", "clocksource", "judge")
+    return {name: args[name] for name in names} if all(name in args for name in names) else {}
+
+
 def take_up(vetting: "Vetting", args: Mapping[str, object], identity: tuple[str, str]) -> None:
-    """Now that boot and clocksource are known: take up the gate of before a restart, if it is theirs."""
-    kept = args.get("judge")
-    if vetting.judge is None and (args.get("boot_id"), args.get("clocksource")) == identity:
+    """Now that boot and clocksource are known: take up the gate of before a restart, if it is theirs. A
+    rate that was measured on another clocksource says nothing of this one."""
+    kept, clocksource = args.get("judge"), args.get("clocksource")
+    if isinstance(clocksource, str) and clocksource != identity[1]:
+        vetting.witnesses.forget_raw(rate_too=True)
+    if vetting.judge is None and (args.get("boot_id"), clocksource) == identity:
         vetting.judge = Judge.from_memory(vetting.policy, kept if isinstance(kept, dict) else {})
 
 
@@ -80,8 +95,13 @@ def restore(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "lis
     part waits for the boot's identity (take_up)."""
     floor = _integer(args, "floor_utc_ns", 0, 1 << 63)
     if floor is not None:
-        vetting.floor_s = max(vetting.floor_s, floor // NS_PER_S)
+        vetting.dates.raise_floor(floor // NS_PER_S)
     _take_rates(vetting, args)
+    vetting.unidentified = bool(raw_based(args))
+    leaps = args.get("leaps")
+    for one in leaps if isinstance(leaps, list) else []:
+        if isinstance(one, list) and [type(part) for part in one] == [int, int] and abs(one[1]) == 1:
+            vetting.witnesses.leap.confirmed.append(LeapSecond(one[0], one[1]))
     episodes, probes = args.get("episodes_s"), args.get("probes")
     if isinstance(episodes, list):
         vetting.episodes.starts_s = [at for at in episodes if isinstance(at, int)]

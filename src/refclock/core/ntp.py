@@ -6,7 +6,7 @@ or a measured library slip made necessary (RFC 5905, sections 7.3, 8 and 9.2; do
 
 from dataclasses import dataclass
 
-from refclock.core.interval import Interval, RawRate, majority
+from refclock.core.interval import Interval, RawRate, majority, shared_by
 from refclock.model import NtpReply
 from refclock.policy import Limits
 from refclock.units import NS_PER_S, scale_up
@@ -100,6 +100,7 @@ class Peer:
         self.answers: list[Answer] = []
         self.refusal: Refusal | None = None
         self.falseticker = False
+        self.live = False
         self._cookie = ""
 
     def take(self, reply: NtpReply, answer: Answer | Refusal) -> Refusal | None:
@@ -149,8 +150,8 @@ class Quorum:
     def form(
         self, raw_ns: int, rate: RawRate, since_ns: int
     ) -> tuple[Interval | None, int, dict[str, Interval]]:
-        """The interval that the quorum shares, how many share it, and what each server says, from the
-        answers that came at ``since_ns`` or later.
+        """The interval that holds the truth if a majority is honest, how many share a point, and what each
+        server says, from the answers that came at ``since_ns`` or later.
 
         No quorum without three live servers and a majority of all that are known: silence must never
         make a minority the majority.
@@ -161,8 +162,12 @@ class Quorum:
             if (interval := peer.interval(raw_ns, rate, since_ns)) is not None
         }
         needed = len(self.peers) // 2 + 1
-        found = majority(list(live.values()), needed) if len(live) >= _MIN_LIVE else None
-        return (*(found or (None, 0)), live)
+        told = list(live.values())
+        found = majority(told, needed) if len(told) >= _MIN_LIVE else None
+        if found is None:
+            return None, 0, live
+        # As many as a majority can outvote may lie; what all the others share holds the truth.
+        return shared_by(told, max(1, len(told) - (len(self.peers) - needed))), found[1], live
 
     def refresh(self, raw_ns: int, rate: RawRate, max_age_ns: int) -> list[Peer]:
         """Form the quorum anew; returns the servers that have just become falsetickers."""
@@ -170,6 +175,7 @@ class Quorum:
         new = []
         for peer in self.peers.values():
             interval = live.get(peer.name)
+            peer.live = interval is not None
             false = self.interval is not None and interval is not None and not interval.meets(self.interval)
             if false and not peer.falseticker:
                 new.append(peer)
@@ -184,6 +190,4 @@ class Quorum:
 
     def leap_votes(self, leap: int) -> int:
         """How many servers of the quorum announce this leap indicator (RFC 5905, figure 9)."""
-        return sum(
-            peer.leap == leap and bool(peer.answers) and not peer.falseticker for peer in self.peers.values()
-        )
+        return sum(peer.leap == leap and peer.live and not peer.falseticker for peer in self.peers.values())

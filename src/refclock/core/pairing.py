@@ -93,6 +93,10 @@ class Pairing:
         """Predict further edges from this one, which was good; None forgets."""
         self._grid_ns = raw_ns
 
+    def forget_edges(self) -> None:
+        """The clock that stamped the pulses so far was stepped: their stamps are worthless."""
+        self._edges.clear()
+
     def off_grid(self, raw_ns: int, rate: RawRate) -> tuple[int, int]:
         """How far an instant lies from the nearest predicted edge, and the window's half-width there."""
         if self._grid_ns is None:

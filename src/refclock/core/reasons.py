@@ -99,6 +99,10 @@ REASONS = {
         "wait", "no witness is sharp enough to tell which pulse a label names", "ns",
         "add NTP servers, or enroll the RTC",
     ),
+    "identity": Reason(
+        "wait", "boot and clocksource are not yet known, to which the memory of before is bound", "",
+        "see why port sys0 is silent",
+    ),
     "leap-second": Reason("wait", "a leap second has no POSIX name of its own and is not fed", "", _WAIT),
     "edge-extra": Reason("note", "a pulse beside the right one was left out", "ns", _CABLE),
     "ntp-lost": Reason("note", "the server did not answer", ""),

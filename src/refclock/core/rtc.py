@@ -11,6 +11,8 @@ from refclock.units import NS_PER_MS, NS_PER_S, scale_up
 
 # A tick not repeated for this long says nothing about now.
 _VOID_AFTER_NS = 180 * NS_PER_S
+# How far a 32 kHz crystal's rate strays from what was measured once, with the room's temperature.
+_STABILITY_PPT = 2_000_000
 # Ticks are found by polling: this much beside their stated uncertainty is not called a jump.
 _JUMP_SLACK_NS = 20 * NS_PER_MS
 
@@ -26,6 +28,7 @@ class RtcWitness:
         self._since_ns: int | None = None
         self._tick: RtcTick | None = None
         self._leaps = 0
+        self._walked_ns = 0
         self.stepped_ns = 0
         self.follows_system = False
         self.enrolled: tuple[int, int] | None = None
@@ -42,7 +45,7 @@ class RtcWitness:
 
     def enroll(self, rate_ppt: int, unc_ppt: int) -> None:
         """Its measured rate: RTC seconds elapse (1 + rate) for each UTC second, within ``unc_ppt``."""
-        self._rate_ppt, self.drift_ppt = rate_ppt, unc_ppt
+        self._rate_ppt, self.drift_ppt = rate_ppt, unc_ppt + _STABILITY_PPT
         self.enrolled = rate_ppt, unc_ppt
 
     def tick(self, event: RtcTick, rate: RawRate, leaps: int) -> int:
@@ -54,14 +57,21 @@ class RtcWitness:
         if last is None:
             self._since_ns, self._leaps = event.raw_ns, leaps
             return 0
+        if self.stepped_ns:
+            return self.stepped_ns
         passed = rate.advance(event.raw_ns - last.raw_ns)
         moved = (event.rtc_s - last.rtc_s) * NS_PER_S - passed - passed * self._rate_ppt // 10**12
         slack = event.unc_ns + last.unc_ns + _JUMP_SLACK_NS
         slack += scale_up(abs(passed), self.drift_ppt + rate.unc_ppt)
         if abs(moved) > slack:
             self.stepped_ns = moved
-            return moved
-        return 0
+        else:
+            # Many small steps, none of them a jump, are one all the same.
+            self._walked_ns += moved
+            age = event.raw_ns - (self._since_ns or event.raw_ns)
+            if abs(self._walked_ns) > slack + scale_up(abs(age), self.drift_ppt + rate.unc_ppt):
+                self.stepped_ns = self._walked_ns
+        return self.stepped_ns
 
     def calibrate(self, raw_ns: int, utc_ns: int, error_ns: int, rate: RawRate) -> None:
         """Fix its offset against a second that all witnesses agreed on. Done at the first feed only: a
@@ -72,7 +82,7 @@ class RtcWitness:
         self._offset_ns = self._tick.rtc_s * NS_PER_S - now_ns
         self._error_ns = error_ns + self._tick.unc_ns + _JUMP_SLACK_NS
         self._since_ns = self._tick.raw_ns
-        self._leaps = 0
+        self._leaps = self._walked_ns = 0
 
     def interval(self, raw_ns: int, rate: RawRate) -> Interval | None:
         """UTC (SI ns) as the RTC tells it now; None when it has no opinion."""
@@ -90,7 +100,7 @@ class RtcWitness:
     def forget_raw(self) -> None:
         """The raw counter lost its continuity: begin anew, with the error of a first contact."""
         self._tick = self._since_ns = None
-        self._offset_ns = self._leaps = self.stepped_ns = 0
+        self._offset_ns = self._leaps = self.stepped_ns = self._walked_ns = 0
         self._error_ns = self._first_error_ns
 
     def ticked_since(self, since_ns: int) -> bool:

@@ -12,6 +12,8 @@ from refclock.units import NS_PER_S, PPT_ONE, scale_up
 # The kernel clamps the slew of CLOCK_REALTIME to +-100000 ppm (adjtimex(2), tick); one per cent of it is
 # added for the raw counter's own error. What moves faster than that was stepped.
 _MAX_SLEW_PPT = 101_000_000_000
+# The same seen from the slewed clock: 1 / (1 - 0.101) - 1.
+_UNKNOWN_PPT = 113_000_000_000
 _MIN_BASE_NS = NS_PER_S // 2
 _MAX_BASE_NS = 30 * NS_PER_S
 # A stamp cannot claim so wide a bracket that a step would hide in it.
@@ -67,7 +69,7 @@ class Timeline:
         """
         distance = event.real_ns - at_ns
         if self._rate is None:
-            return Placed(event.raw_ns - distance, event.unc_ns + scale_up(abs(distance), _MAX_SLEW_PPT))
+            return Placed(event.raw_ns - distance, event.unc_ns + scale_up(abs(distance), _UNKNOWN_PPT) + 1)
         raw_span, real_span = self._rate
         placed = event.raw_ns - (2 * distance * raw_span + real_span) // (2 * real_span)
         # The slew may have changed within the span: at most by as much as it differed from nominal.

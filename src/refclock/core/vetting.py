@@ -5,6 +5,7 @@ from dataclasses import replace
 from refclock.core.acquire import Acquisition, Ready
 from refclock.core.attribution import in_words
 from refclock.core.blame import Blame
+from refclock.core.dates import Dates
 from refclock.core.episodes import Episodes
 from refclock.core.judge import Anchor, Judge
 from refclock.core.ledger import Probes
@@ -14,10 +15,12 @@ from refclock.core.reasons import REASONS, is_rejection
 from refclock.core.witnesses import Assessment, Witnesses
 from refclock.model import Accuse, Decision, Mode, ModeChange, Publish
 from refclock.policy import Policy
-from refclock.units import NS_PER_S, S_PER_DAY, show_ns
+from refclock.units import NS_PER_MS, NS_PER_S, show_ns
 
+# A paused machine loses at least this much; and two clocks that lost the same differ by no more than this.
+_PAUSE_NS = 100 * NS_PER_MS
+_ALIKE_NS = 25 * NS_PER_MS
 _BACK_NS = 64 * NS_PER_S
-_CEILING_S = 20 * 365 * S_PER_DAY + 5 * S_PER_DAY
 
 Found = Refused | Decision
 
@@ -32,14 +35,14 @@ class Vetting:
         self.witnesses = Witnesses(policy, build_utc_s)
         self.judge: Judge | None = None
         self.acquisition = Acquisition(policy.limits)
-        self.floor_s = build_utc_s
-        self.ceiling_s = build_utc_s + _CEILING_S
+        self.dates = Dates(build_utc_s)
         self.grid_ns: int | None = None
         self.assessment: Assessment | None = None
         self.episodes = Episodes(policy.limits)
         self.probes = Probes()
         self.blame: Blame | None = None
-        self._fed_s: int | None = None
+        # A memory waits for boot and clocksource to be known; until then nothing can be fed.
+        self.unidentified = False
         self._enough_since_ns: int | None = None
         self._heard_ns: int | None = None
         self._accepted_ns: int | None = None
@@ -120,7 +123,7 @@ class Vetting:
             found += self._move(raw_ns, Trigger.HEARD, "receiver heard")
         self._heard_ns = raw_ns
         si_ns = leap.si_ns(second.utc_s * NS_PER_S) + second.second60 * NS_PER_S + second.late_ns
-        refused = self._first_refusal(second, fault)
+        refused = self._first_refusal(second, si_ns, fault)
         if refused is None and self.mode is Mode.LOCKED:
             refused = Refused(raw_ns, "locked", 0, 1, second.utc_s)
         if refused is not None:
@@ -130,40 +133,29 @@ class Vetting:
             return found + self._acquire(second, si_ns, said, utc_confirmed)
         return found + self._continue(second, si_ns, said)
 
-    def _first_refusal(self, second: Second, fault: str | None) -> Refused | None:
+    def _first_refusal(self, second: Second, si_ns: int, fault: str | None) -> Refused | None:
         """What disqualifies a second before any comparison."""
-        raw_ns, utc_s = second.edge.raw_ns, second.utc_s
+        raw_ns = second.edge.raw_ns
         if fault is not None:
-            return Refused(raw_ns, fault, 1, 0, utc_s)
-        for reason, limit, wrong in (
-            ("date-floor", self.floor_s, utc_s < self.floor_s),
-            ("date-ceiling", self.ceiling_s, utc_s >= self.ceiling_s),
-        ):
-            if wrong:
-                return Refused(raw_ns, reason, utc_s, limit, utc_s, moved_ns=self._moved_ns(second))
-        if second.second60:
-            confirmed = self.witnesses.leap.inserted_after(utc_s)
-            return Refused(raw_ns, "leap-second" if confirmed else "leap-unconfirmed", 1, 0, utc_s)
-        return None
-
-    def _moved_ns(self, second: Second) -> int | None:
-        if self.judge is None:
-            return None
-        return second.utc_s * NS_PER_S - self.judge.predicted_ns(second.edge.raw_ns)
+            return Refused(raw_ns, fault, 1, 0, second.utc_s)
+        moved = None if self.judge is None else self.judge.moved_ns(raw_ns, si_ns)
+        return self.dates.judge(second, self.witnesses.leap, moved)
 
     def _acquire(self, second: Second, si_ns: int, said: Assessment, utc_confirmed: bool) -> list[Found]:
         raw_ns = second.edge.raw_ns
+        if self.judge is not None:
+            # The gate of before the restart is still in force: a restart forgives nothing.
+            refused = self.judge.judge(second, si_ns, said.supports_reanchor)
+            if refused is not None:
+                return [refused, *self._refuse(refused)]
         verdict = self.acquisition.consider(second, si_ns, self.witnesses.rate, said, utc_confirmed)
         if isinstance(verdict, Refused):
             self.grid_ns = raw_ns
             if not is_rejection(verdict.reason):
                 self.witnesses.by_cesium_ns(second, said, raw_ns)
             return [verdict, *self._refuse(verdict)]
-        if self.judge is not None:
-            # The gate of before the restart is still in force: a restart forgives nothing.
-            refused = self.judge.judge(second, si_ns, said.agreeing > 0)
-            if refused is not None:
-                return [refused, *self._refuse(refused)]
+        if self.unidentified:
+            return [Refused(raw_ns, "identity", 1, 0, second.utc_s)]
         return self._first_feed(second, si_ns, said, verdict)
 
     def _first_feed(self, second: Second, si_ns: int, said: Assessment, ready: Ready) -> list[Found]:
@@ -179,9 +171,9 @@ class Vetting:
     def _continue(self, second: Second, si_ns: int, said: Assessment) -> list[Found]:
         raw_ns, judge = second.edge.raw_ns, self.judge
         assert judge is not None  # every trusted mode has one
-        refused = judge.judge(second, si_ns, said.agreeing > 0)
+        refused = judge.judge(second, si_ns, said.supports_reanchor)
         self.probes.watch(judge, raw_ns, si_ns, second.utc_s)
-        if refused is None and said.quorum_objects is not None:
+        if said.quorum_objects is not None and (refused is None or refused.reason == "reanchor"):
             refused = replace(said.quorum_objects, moved_ns=judge.moved_ns(raw_ns, si_ns))
         refused = refused or said.cesium_objects
         if refused is not None:
@@ -210,7 +202,7 @@ class Vetting:
         self.grid_ns = self._accepted_ns = raw_ns
         self.episodes.end()
         self.witnesses.accepted = raw_ns, si_ns
-        self._fed_s = second.utc_s
+        self.dates.fed_s = second.utc_s
         utc_ns = leap.utc_ns(si_ns - second.late_ns) + second.late_ns
         published = Publish(raw_ns, utc_ns, second.edge.at_ns, leap.indicator(second.utc_s), bound_ns)
         self.witnesses.receiver_kept()
@@ -230,6 +222,8 @@ class Vetting:
         if not is_rejection(refused.reason):
             return []
         if self.mode is Mode.ACQUIRING:
+            if self.judge is not None:
+                self.judge.gate.reject(raw_ns)  # a restart makes no lie heal by waiting
             self._restart()
             return []
         if self.mode in (Mode.COLD, Mode.LOCKED) or self.judge is None:
@@ -244,7 +238,9 @@ class Vetting:
         """Receiver and RTC moved alike against the raw counter: it is the counter that stood still or
         jumped, as in a paused virtual machine or a suspended host."""
         jump, moved = self.witnesses.rtc_jump, refused.moved_ns
-        if jump is None or moved is None or self.judge is None or abs(moved - jump[1]) >= NS_PER_S // 2:
+        if jump is None or moved is None or self.judge is None or abs(jump[1]) < _PAUSE_NS:
+            return []
+        if abs(moved - jump[1]) > _ALIKE_NS + abs(jump[1]) // 100:
             return []
         told = f"the raw counter jumped: receiver and rtc moved {show_ns(moved)} against it"
         evidence: dict[str, object] = {"moved_ns": -moved, "witnesses": ["receiver", "rtc"]}
@@ -269,15 +265,11 @@ class Vetting:
 
     def _begin_anew(self, raw_ns: int) -> None:
         """Nothing that was accepted counts any more, but that time was at least this late."""
-        self.floor_s = self.floor()
+        self.dates.raise_floor(self.dates.next_s())
         self._restart()
         self.judge = self.blame = self._last_refused = self._accepted_ns = None
         self._heard_ns = raw_ns
         self.episodes.end()
-
-    def floor(self) -> int:
-        """The first believable second (POSIX s): none before the build date, none that was fed already."""
-        return self.floor_s if self._fed_s is None else max(self.floor_s, self._fed_s + 1)
 
     def disrupt(self, raw_ns: int, reason: str, rate_too: bool = False) -> list[Found]:
         """The raw counter lost its continuity: all that was counted on it is void (lemma L6)."""

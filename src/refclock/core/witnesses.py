@@ -1,6 +1,6 @@
 """Those who were asked beside the receiver: the NTP quorum and the RTC, and what they say of a second."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from refclock.core.cesium import Cesium
 from refclock.core.interval import Interval, RawRate
@@ -23,7 +23,8 @@ class Assessment:
     """The witnesses' view of one second: who agrees, and the first objection.
 
     ``quorum`` and ``rtc`` are their intervals as of that second (None: no opinion), ``apart_ns`` is how
-    far the receiver has moved from the cesium's pulse (None: no cesium, or silent).
+    far the receiver has moved from the cesium's pulse (None: no cesium, or silent). ``networked``: servers
+    are known, whether they answer or not.
     """
 
     quorum: Interval | None
@@ -31,9 +32,19 @@ class Assessment:
     agreeing: int
     quorum_objects: Refused | None
     rtc_objects: Refused | None
+    networked: bool
     cesium_objects: Refused | None = None
     apart_ns: int | None = None
     cesium_silent: bool = False
+
+    @property
+    def supports_reanchor(self) -> bool:
+        """The quorum agrees (or, at a site without network, the RTC), and none that can refuse a second
+        objects: a second that is refused after all must not have moved the anchor for good. The silence of
+        servers that were heard loosens nothing."""
+        if self.quorum_objects is not None or self.cesium_objects is not None:
+            return False
+        return self.quorum is not None or (not self.networked and self.agreeing > 0)
 
     def in_words(self, needed: int) -> str:
         """The reason for which a witness counts as lost or back."""
@@ -124,7 +135,7 @@ class Witnesses:
         """A tick of the battery clock: nothing is decided. A jump against the raw counter is kept until
         the receiver's next second tells which of the two jumped."""
         already = self.rtc.stepped_ns
-        jump = self.rtc.tick(tick, self.rate, self.leap.count(1 << 62))
+        jump = self.rtc.tick(tick, self.rate, self.leap.count(tick.rtc_s))
         if jump and not already:
             self.rtc_jump = tick, jump
         return ()
@@ -210,12 +221,15 @@ class Witnesses:
                 rtc_objects = Refused(raw_ns, "rtc", abs(moved), rtc.half_ns + unc_ns, utc_s, moved_ns=moved)
             else:
                 agreeing += 1
+        said = Assessment(quorum, rtc, agreeing, quorum_objects, rtc_objects, bool(self.quorum.peers))
         if self.cesium is None:
-            return Assessment(quorum, rtc, agreeing, quorum_objects, rtc_objects)
+            return said
         apart = self.cesium.apart_ns(second, self.rate)
-        objects = None if apart is None else self.cesium.judge(second, apart)
-        agreeing += apart is not None and objects is None
-        return Assessment(quorum, rtc, agreeing, quorum_objects, rtc_objects, objects, apart, apart is None)
+        if apart is None:
+            return replace(said, cesium_silent=True)
+        objects = self.cesium.judge(second, apart)
+        agreeing += objects is None
+        return replace(said, agreeing=agreeing, cesium_objects=objects, apart_ns=apart)
 
 
 def _as_refused(raw_ns: int, refusal: Refusal) -> Refused:
