@@ -87,6 +87,16 @@ def test_without_chrony_the_demo_says_what_to_install(monkeypatch, capsys):
     assert "apt install chrony" in capsys.readouterr().err
 
 
+def test_a_place_too_long_for_sockets_is_refused_before_anything_is_made(monkeypatch, capsys, tmp_path):
+    long = tmp_path / ("d" * 60)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    monkeypatch.setattr(demo, "programs", lambda: ("", ""))
+    assert main(["demo"]) == 2
+    assert "set TMPDIR=/tmp" in capsys.readouterr().err
+    assert not any(long.iterdir())
+
+
 # ---- the host's side -----------------------------------------------------------------------------------
 
 

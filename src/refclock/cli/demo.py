@@ -45,6 +45,8 @@ _SHORTEST_S, _LONGEST_S = 20, 3600
 _SHORTEST_DWELL_S, _LONGEST_DWELL_S = 5, 10
 _MOST_OFFSET_NS = 3600 * NS_PER_S
 _START_S = 10.0
+# A socket's path ends at 107 bytes (unix(7)); chronyc makes the longest, .../chrony/chronyc.1234567.sock.
+_LONGEST_PLACE = 50
 # The children end by themselves so much later, should this process be killed without mercy.
 _GRACE_S = 60
 _LOOKS_PER_S = 2
@@ -138,7 +140,7 @@ def main(args: argparse.Namespace) -> int:
     asked = plan(args)
     programs()  # says what is missing before anything is shown
     with orderly_end(), ExitStack() as ends:
-        directory = Path(tempfile.mkdtemp(prefix="refclock-demo-"))
+        directory = Path(tempfile.mkdtemp(prefix="refclock-demo-", dir=_place()))
         ends.callback(shutil.rmtree, directory, ignore_errors=True)
         if asked.keep is not None:
             asked.keep.mkdir(parents=True, exist_ok=True)
@@ -153,6 +155,14 @@ def main(args: argparse.Namespace) -> int:
         ends.callback(ignore_signals)
         show = _Show(asked, stage, directory, unit)
         return show.run(suitable())
+
+
+def _place() -> str:
+    """Where temporary files go. Raises RefclockError where no Unix socket would fit beneath."""
+    place = tempfile.gettempdir()
+    if len(place) > _LONGEST_PLACE:
+        raise RefclockError(f"{place}: too long a path for Unix sockets beneath it; set TMPDIR=/tmp.")
+    return place
 
 
 class _Show:

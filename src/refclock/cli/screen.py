@@ -176,7 +176,7 @@ def second_line(scene: Scene) -> str:
     told = "nothing"
     if heard is not None and heard.reach:
         told = f"{milliseconds(heard.last_ns)} ({heard.reach:o})"
-    return _cut(f"{scene.elapsed_s:>4} s  {mode:<9}  {did:<20}  {known:<14}  chrony {told}")
+    return _cut(f"{scene.elapsed_s:>4} s  {mode:<9} {did:<20} {known:<14} chrony {told}")
 
 
 def chrony(heard: Heard | None, best_reach: int) -> str:

@@ -50,6 +50,8 @@ class Ledger:
     injected_ns: int = 0
     chrony_ns: int = 0
     _noted: set[str] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
+    _refused_ns: int = 0
 
     @property
     def attack_ns(self) -> int:
@@ -68,6 +70,7 @@ class Ledger:
             self._withhold(decision, at_ns)
         elif kind == "mode":
             self.mode = str(decision.get("to"))
+            self._told.clear()
             self._tell(at_ns, f"{self.mode}: {decision.get('reason')}")
         elif kind == "accuse":
             evidence = decision.get("evidence")
@@ -82,7 +85,7 @@ class Ledger:
         if at_ns >= self.attack_ns:
             self.passed += 1
             self.worst_after_ns = max(self.worst_after_ns, error_ns)
-        if self.latest.get("d") != "publish":
+        if self._first("publish"):
             self._tell(at_ns, f"publishing: UTC is {milliseconds(lead_ns)} from this host's clock")
         self.published += 1
         self.worst_ns = max(self.worst_ns, error_ns)
@@ -93,18 +96,28 @@ class Ledger:
     def _withhold(self, decision: Fields, at_ns: int) -> None:
         reason = str(decision.get("reason"))
         known = REASONS.get(reason)
-        note = known is not None and known.kind == "note"
+        kind, words = (known.kind, known.words) if known is not None else ("", "")
+        note = kind == "note"
         if at_ns >= self.attack_ns:
             self.refused[reason] += 1
-            self.refused_seconds += not note
-        if note:
-            if reason not in self._noted:
-                self._tell(at_ns, f"{reason}: {known.words if known else ''}")
+            # Two complaints about one second are one second refused.
+            self.refused_seconds += not note and at_ns != self._refused_ns
+        if note and reason not in self._noted:
             self._noted.add(reason)
+            self._tell(at_ns, f"{reason}: {words}")
+        if note:
             return
-        if self.latest.get("reason") != reason and known is not None and known.kind != "wait":
-            self._tell(at_ns, f"refused, {reason}: {known.words}")
+        self._refused_ns = at_ns
+        if kind != "wait" and self._first(reason):
+            self._tell(at_ns, f"refused, {reason}: {words}")
         self.latest = decision
+
+    def _first(self, what: str) -> bool:
+        """Whether this happens for the first time in this mode: what repeats is no news."""
+        if what in self._told:
+            return False
+        self._told.add(what)
+        return True
 
     def _tell(self, at_ns: int, text: str) -> None:
         """In the order of the decisions: a decision may be about a second that lies behind."""
