@@ -77,7 +77,7 @@ def test_events_come_in_order_and_on_time(honest):
 
 
 def test_every_honest_pulse_is_a_whole_second(honest):
-    edges = honest.of(PpsEdge)
+    edges = [edge for edge in honest.of(PpsEdge) if edge.port == "pps0"]
     assert len(edges) in (599, 600)
     assert [edge.seq for edge in edges] == list(range(edges[0].seq, edges[0].seq + len(edges)))
     for number, edge in enumerate(edges):
