@@ -77,8 +77,15 @@ def test_nothing_is_established_before_the_floor_or_without_a_system_clock(vetti
     _ntp(vetting)
     _receiver(vetting)
     assert established(vetting, RAW, None) == []
-    vetting.floor_s = NOW_S + 1
+    vetting.dates.raise_floor(NOW_S + 2)
     assert established(vetting, RAW, NOW) == []
+
+
+def test_a_second_that_was_just_fed_does_not_put_the_system_clock_before_the_floor(vetting):
+    _ntp(vetting)
+    _receiver(vetting)
+    vetting.dates.fed_s = NOW_S
+    assert established(vetting, RAW, NOW + 1)
 
 
 @pytest.mark.parametrize("mode", [Mode.HOLDOVER, Mode.LOCKED, Mode.COLD, Mode.ACQUIRING])

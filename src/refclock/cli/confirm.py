@@ -6,7 +6,7 @@ import os
 from refclock.cli.configfile import config_argument, read_config
 from refclock.cli.operator import agreed, row, runs, tell, yes_argument
 from refclock.errors import ConfigError
-from refclock.policy import Change, compare, default_table, limit_table
+from refclock.policy import Change, Policy, compare, default_table, limit_table
 from refclock.runtime import StateFile
 from refclock.sinks.journal import Journal
 
@@ -24,11 +24,17 @@ def main(args: argparse.Namespace) -> int:
     policy = read_config(args.config)[1]
     if policy.state_file is None:
         raise ConfigError(f"{args.config}: has no [state] file, so nothing is remembered or held back.")
-    log = Journal().log
-    state = StateFile(policy.state_file, log)
+    state = StateFile(policy.state_file, Journal().log)
     live = runs(policy)
-    if not live and os.path.lexists(f"{state.path}.key"):
-        state.hold()
+    try:
+        if not live and os.path.lexists(f"{state.path}.key"):
+            state.hold()
+        return _confirm(policy, state, live, args.yes)
+    finally:
+        state.release()
+
+
+def _confirm(policy: Policy, state: StateFile, live: bool, yes: bool) -> int:
     memory = state.load()
     before = default_table(policy.profile) if state.tampered else state.confirmed
     if before is None:
@@ -39,17 +45,16 @@ def main(args: argparse.Namespace) -> int:
         print("Nothing to confirm: the limits are those that were last in force.")
         return 0
     print("\n".join(table(changes)))
-    if not agreed(args.yes, "Put them in force?"):
+    if not agreed(yes, "Put them in force?"):
         return 1
-    request = {"verb": "confirm", **limit_table(policy)}
     if live:
-        return tell(str(policy.status_socket), request)
+        return tell(str(policy.status_socket), {"verb": "confirm", **limit_table(policy)})
     state.confirmed = limit_table(policy)
     # What was found to be tampered with is part of the memory now, and locks at the next start.
-    saved = state.save(memory or {})
-    if saved:
-        print("Confirmed; in force from the next start on.")
-    return int(not saved)
+    if not state.save(memory or {}):
+        return 1
+    print("Confirmed; in force from the next start on.")
+    return 0
 
 
 def table(changes: list[Change]) -> list[str]:

@@ -12,11 +12,11 @@ from refclock.cli.operator import agreed, row, runs, tell, yes_argument
 from refclock.cli.record import Nobody
 from refclock.cli.replay import bridge_for, own_policy
 from refclock.core.memory import enroll_offline
-from refclock.errors import ConfigError, RefclockError
+from refclock.errors import CaptureError, ConfigError, RefclockError
 from refclock.policy import Policy
 from refclock.ports import ports_of
 from refclock.runtime import Runtime, StateFile
-from refclock.runtime.header import capture_header
+from refclock.runtime.header import CLOCKSOURCE, capture_header, one_line
 from refclock.sinks.journal import Journal
 from refclock.units import NS_PER_S, PPT_PER_PPM, show_ns
 
@@ -66,8 +66,16 @@ def main(args: argparse.Namespace) -> int:
 
 
 def measure(path: str) -> Measurement:
-    """Replay a capture under its own policy, and take the measurements."""
+    """Replay a capture under its own policy, and take the measurements. Raises CaptureError for one that
+    was made with another counter than this host's."""
     with CaptureReader(path) as reader:
+        host, here = reader.header.get("host"), one_line(CLOCKSOURCE)
+        there = host.get("clocksource") if isinstance(host, dict) else None
+        if isinstance(there, str) and "unknown" not in (there, here) and there != here:
+            raise CaptureError(
+                f"{path}: was made with clocksource {there!r:.40}, this host counts with {here!r}; a rate of "
+                "one says nothing of the other. Record anew."
+            )
         policy = own_policy(reader)
         bridge = bridge_for(reader.header, policy)
         measured = Measurement(bridge, policy.pps is not None)

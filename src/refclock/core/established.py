@@ -45,7 +45,8 @@ def _receiver(vetting: Vetting, raw_ns: int) -> Interval | None:
 def established(vetting: Vetting, raw_ns: int, system_ns: int | None) -> list[str]:
     """Who established the time: the first two that agree with each other and with the system clock, which
     showed ``system_ns`` (POSIX ns) at ``raw_ns``; nobody where it is not established."""
-    if system_ns is None or system_ns < vetting.dates.next_s() * NS_PER_S:
+    tolerance = vetting.limits.gate_tolerance_ns
+    if system_ns is None or system_ns + tolerance < vetting.dates.floor_s * NS_PER_S:
         return []
     system_ns = vetting.witnesses.leap.si_ns(system_ns)
     told = opinions(vetting, raw_ns)
@@ -53,6 +54,6 @@ def established(vetting: Vetting, raw_ns: int, system_ns: int | None) -> list[st
         lo_ns = max(told[one].lo_ns, told[other].lo_ns)
         hi_ns = min(told[one].hi_ns, told[other].hi_ns)
         shared = Interval(lo_ns, hi_ns, raw_ns)
-        if lo_ns <= hi_ns and shared.outside_ns(system_ns) <= vetting.limits.gate_tolerance_ns:
+        if lo_ns <= hi_ns and shared.outside_ns(system_ns) <= tolerance:
             return [one, other]
     return []
