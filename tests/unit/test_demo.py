@@ -136,6 +136,37 @@ def test_anything_else_of_chronycs_is_no_word(text):
     assert read_reports(text) is None
 
 
+FAKE = """#!/bin/sh
+case "$0" in
+*installed*) {complaint}; exit 1 ;;
+esac
+touch "$(sed -n 's/^bindcmdaddress //p' {directory}/chrony.conf)"
+exec sleep 60
+"""
+
+
+@pytest.mark.parametrize(
+    ("complaint", "starts"),
+    [(":", True), ("echo Could not open it : Permission denied", True), ("echo Fatal error : Timer", False)],
+)
+def test_a_chronyd_that_its_profile_confines_is_run_from_a_copy(complaint, starts, tmp_path, monkeypatch):
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    for name in ("chronyd", "chronyc"):
+        (installed / name).write_text(FAKE.format(complaint=complaint, directory=tmp_path))
+        (installed / name).chmod(0o755)
+    monkeypatch.setattr(live_chrony, "_PATH", f"{installed}:/usr/bin:/bin")
+    if starts:
+        with live_chrony.ChronydX(tmp_path, 255, 60) as chronyd:
+            assert chronyd.ask() is None
+    else:
+        with (
+            pytest.raises(RefclockError, match="does not start: Fatal error : Timer"),
+            live_chrony.ChronydX(tmp_path, 255, 60),
+        ):
+            pass
+
+
 # ---- the screen ----------------------------------------------------------------------------------------
 
 

@@ -68,16 +68,19 @@ class ChronydX:
         # chronyd refuses a socket in a directory of another group; a set-gid parent would hand its own down.
         os.chown(self._run, -1, os.getegid())
         (self._directory / "chrony.conf").write_text(self._configuration())
-        program = self._chronyd
-        if not self._start(program) and "Permission denied" in self.log.read_text(errors="replace"):
+        if not self._start(self._chronyd) and self._confined():
             # Debian's AppArmor profile keeps /usr/sbin/chronyd to its own directories. A copy, run with no
             # more rights than whoever runs this has, is not bound by it; with -x it sets no clock either.
-            program = shutil.copy(self._chronyd, str(self._directory / "chronyd"))
-            self._start(program)
+            self._start(shutil.copy(self._chronyd, str(self._directory / "chronyd")))
         if self._process is None:
             told = self.log.read_text(errors="replace").strip().splitlines() or ["(it said nothing)"]
             raise RefclockError(f"chronyd -x does not start: {told[-1]}")
         return self
+
+    def _confined(self) -> bool:
+        """Whether it ended as one does who may not even write its own log here, or says so."""
+        told = self.log.read_text(errors="replace")
+        return not told or "Permission denied" in told
 
     def _configuration(self) -> str:
         lines = ["port 0", "cmdport 0", f"bindcmdaddress {self._socket}", f"pidfile {self._run}/chronyd.pid"]
