@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
+from refclock.digest import sha256
 from refclock.errors import CaptureError
 from refclock.jsonform import decision_line
 from refclock.model import Decision, Event
@@ -36,11 +37,8 @@ class Tape:
         self._digest: Callable[[], str] | None = None
         self._update: Callable[[bytes], object] | None = None
         if recorder is not None and decides:
-            # Only here: OpenSSL behind hashlib is megabytes that a daemon without capture can do without.
-            import hashlib  # noqa: PLC0415
-
-            sha256 = hashlib.sha256()
-            self._digest, self._update = sha256.hexdigest, sha256.update
+            digest = sha256()
+            self._digest, self._update = digest.hexdigest, digest.update
 
     @property
     def failed(self) -> bool:
