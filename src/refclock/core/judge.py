@@ -98,7 +98,7 @@ class Judge:
         return self.last_bound_ns + scale_up(elapsed, self._limits.holdover_rate_ppt + self.rate.unc_ppt)
 
     def judge(self, second: Second, si_ns: int, witnessed: bool) -> Refused | None:
-        """None when the second may be accepted. ``witnessed`` says that a witness agrees with it."""
+        """None when the second may be accepted; changes nothing. ``witnessed``: a witness agrees with it."""
         raw_ns = second.edge.raw_ns
         elapsed = raw_ns - self.last_raw_ns
         moved = self.moved_ns(raw_ns, si_ns)
@@ -117,12 +117,12 @@ class Judge:
             return None
         silence_ns = max(self._limits.gap_budget_ns, _LEAST_SILENCE_NS)
         if elapsed > silence_ns and not self.gate.rejecting:
-            return self._reanchor(second, si_ns, breach.value_ns - breach.limit_ns, witnessed)
+            return self._outgrown(second, si_ns, breach.value_ns - breach.limit_ns, witnessed)
         return Refused(
             raw_ns, "drift-mask", breach.value_ns, breach.limit_ns, second.utc_s, breach.mask, moved
         )
 
-    def _reanchor(self, second: Second, si_ns: int, excess_ns: int, witnessed: bool) -> Refused | None:
+    def _outgrown(self, second: Second, si_ns: int, excess_ns: int, witnessed: bool) -> Refused | None:
         """A silence outgrew the gate: one new anchor, if the second lies inside the holdover interval, a
         witness agrees, and the year's ledger allows it."""
         raw_ns = second.edge.raw_ns
@@ -133,10 +133,13 @@ class Judge:
             return Refused(
                 raw_ns, "reanchor", max(off, excess_ns), min(holdover, max(0, allowed)), second.utc_s
             )
-        self.reanchored.append((raw_ns, excess_ns))
-        self.anchor = Anchor(raw_ns, si_ns, holdover + off)
-        self.gate = Gate(self.gate.masks, self._limits.gap_budget_ns)
         return None
+
+    def _reanchor(self, raw_ns: int, si_ns: int, excess_ns: int) -> None:
+        off = abs(self.moved_ns(raw_ns, si_ns))
+        self.reanchored.append((raw_ns, excess_ns))
+        self.anchor = Anchor(raw_ns, si_ns, self.holdover_ns(raw_ns) + off)
+        self.gate = Gate(self.gate.masks, self._limits.gap_budget_ns)
 
     def reanchored_ns(self, raw_ns: int) -> int:
         """What the ledger of re-anchorings holds for the year before a reading of the counter."""
@@ -145,9 +148,12 @@ class Judge:
     def accept(
         self, second: Second, si_ns: int, quorum: Interval | None, by_cesium_ns: int | None = None
     ) -> int:
-        """Take the second; returns the bound on its error, in ns. ``by_cesium_ns``: how far it can have
-        left UTC since the anchor, by a cesium."""
+        """Take the second, which was judged; returns the bound on its error, in ns. ``by_cesium_ns``: how
+        far it can have left UTC since the anchor, by a cesium."""
         raw_ns = second.edge.raw_ns
+        breach = self.gate.judge(raw_ns, self.phase_ns(raw_ns, si_ns))
+        if breach is not None:  # outside the gate after a silence that outgrew it: judged to be the anchor
+            self._reanchor(raw_ns, si_ns, breach.value_ns - breach.limit_ns)
         self.gate.accept(raw_ns, self.phase_ns(raw_ns, si_ns))
         self.last_raw_ns, self.last_si_ns = raw_ns, si_ns
         self.bound_parts = self._bounds(raw_ns, si_ns, second.edge.unc_ns, quorum)
