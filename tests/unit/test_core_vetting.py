@@ -676,9 +676,25 @@ def test_when_time_alone_changes_something_the_core_asks_to_be_woken():
     host.shift_ns = 3 * NS_PER_MS
     host.second(10)
     assert host.mode is Mode.HOLDOVER
-    assert host.bridge.wake_at() == accepted + NS_PER_S - 3 * NS_PER_MS + limits.latch_after_ns
-    assert modes(host.second(900)) == [Mode.LOCKED]
+    # Only a rejection that lasts latches, so there is nothing to wake for before it has nearly lasted.
     assert host.bridge.wake_at() is None
+    assert modes(host.second(850)) == []
+    assert host.bridge.wake_at() == accepted + NS_PER_S - 3 * NS_PER_MS + limits.latch_after_ns
+    assert modes(host.second(60)) == [Mode.LOCKED]
+    assert host.bridge.wake_at() is None
+
+
+def test_a_few_rejected_seconds_and_then_silence_do_not_latch():
+    """An antenna that came off: the pulse wandered, then stopped. That is no lie that lasts."""
+    host = Host().feed()
+    host.shift_ns = 3 * NS_PER_MS
+    host.second(10)
+    host.silent = True
+    assert modes(host.second(2000)) == []
+    assert host.mode is Mode.HOLDOVER
+    host.silent = False
+    host.second(1)  # what lied before and lies again has lasted all the while
+    assert host.mode is Mode.LOCKED
 
 
 def test_a_look_at_the_clock_without_an_rtc_says_nothing_of_it():

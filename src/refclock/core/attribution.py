@@ -59,7 +59,9 @@ def in_words(accusation: Accuse) -> str:
     evidence = accusation.evidence
     moved = evidence.get("moved_ns", evidence.get("off_ns", 0))
     took = evidence.get("took_ns")
-    within = f" in {took // NS_PER_S} s" if isinstance(took, int) else ""
+    within = ""
+    if isinstance(took, int):
+        within = f" in {took // NS_PER_S} s" if took >= NS_PER_S else " at once"
     named = evidence.get("witnesses")
     against = [str(one) for one in named] if isinstance(named, list) else []
     told = " against " + " and ".join(filter(None, [", ".join(against[:-1]), against[-1]])) if against else ""

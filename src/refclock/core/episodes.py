@@ -4,6 +4,9 @@ from refclock.core.modes import Trigger
 from refclock.policy import Limits
 from refclock.units import NS_PER_S, S_PER_DAY
 
+# A rejection not repeated for this long is over, though its episode is not.
+_LASTS_NS = 60 * NS_PER_S
+
 
 class Episodes:
     """An episode lasts from a rejected second to the next accepted one.
@@ -18,6 +21,7 @@ class Episodes:
         self.began_ns: int | None = None
         self.accused = False
         self._violation_ns: int | None = None
+        self._last_ns = 0
 
     def end(self) -> None:
         """A second was accepted, or the mode left the trusted ones."""
@@ -26,6 +30,7 @@ class Episodes:
 
     def reject(self, raw_ns: int, predicted_s: int, violation: bool, what: str) -> tuple[Trigger, str] | None:
         """A second was rejected; returns what this triggers, and why."""
+        self._last_ns = raw_ns
         if self.began_ns is None:
             self.began_ns = raw_ns
             self.starts_s = [at for at in self.starts_s if predicted_s - at < S_PER_DAY] + [predicted_s]
@@ -37,15 +42,23 @@ class Episodes:
             self._violation_ns = raw_ns
         elif raw_ns - self._violation_ns >= self._limits.violation_after_ns:
             return Trigger.VIOLATION, what
-        return None
+        return self.latch(raw_ns)
 
     def latches_ns(self) -> int | None:
-        """When (raw ns) the episode latches."""
-        return None if self.began_ns is None else self.began_ns + self._limits.latch_after_ns
+        """When (raw ns) the episode latches by time alone; None while nothing is being rejected.
+
+        A few rejected seconds and then silence are an antenna that came off, not a lie that lasts: the
+        budget stays frozen, but only further rejections latch.
+        """
+        if self.began_ns is None:
+            return None
+        due = self.began_ns + self._limits.latch_after_ns
+        return due if due - self._last_ns <= _LASTS_NS else None
 
     def latch(self, raw_ns: int) -> tuple[Trigger, str] | None:
-        """What time alone triggers."""
-        due = self.latches_ns()
-        if due is None or raw_ns < due:
+        """What an episode that lasts too long triggers."""
+        if self.began_ns is None or raw_ns - self.began_ns < self._limits.latch_after_ns:
+            return None
+        if raw_ns - self._last_ns > _LASTS_NS:
             return None
         return Trigger.LATCHED, f"rejected for {self._limits.latch_after_ns // NS_PER_S} s"

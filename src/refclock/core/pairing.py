@@ -20,6 +20,8 @@ _MAX_FRACTION_NS = 100_000_000
 _MAX_WINDOW_NS = 400_000_000
 # Without PPS, two labels closer than this belong to one burst.
 _BURST_NS = NS_PER_S // 2
+# A pulse this long after another one ends the time in which that could be named.
+_A_SECOND_LATER_NS = 900_000_000
 # After this long without a label of the previous pulse, labels of the next one speak alone.
 _PREVIOUS_FOR_NS = 3 * NS_PER_S
 
@@ -116,7 +118,22 @@ class Pairing:
         if self._last_sequence is not None:
             self.missed_edges += max(0, sequence - self._last_sequence - 1)
         self._last_sequence = sequence
+        unnamed = self._unnamed(edge.raw_ns)
         self._edges.append(edge)
+        return unnamed + self._name_by_next(edge, rate)
+
+    def _unnamed(self, raw_ns: int) -> list[Second | Refused]:
+        """The pulse before this one, if no message named it: garbled, or the serial line fell silent."""
+        last = self._edges[-1] if self._edges else None
+        if last is None or last.decided or last.reported or last.next_label is not None:
+            return []
+        if self._last_previous_ns is None or raw_ns - last.raw_ns < _A_SECOND_LATER_NS:
+            return []
+        last.reported = True
+        return [Refused(last.raw_ns, "no-label", raw_ns - last.raw_ns, NS_PER_S)]
+
+    def _name_by_next(self, edge: Edge, rate: RawRate) -> list[Second | Refused]:
+        """Where a label of the next pulse was heard, this is that pulse."""
         if self._next is None:
             return []
         label, arrival_ns = self._next
@@ -183,6 +200,9 @@ class Pairing:
             edge.decided = edge.reported = True
         if inside:
             return [Refused(inside[-1].raw_ns, "edge-ambiguous", len(inside), 1, utc_s)]
+        if label.valid is False or self._health.valid(raw_ns) is False:
+            # It says itself that it has no time: a pulse gone astray is no lie then.
+            return [Refused(around[-1].raw_ns, "receiver-invalid", 0, 1, utc_s)]
         edge, off, window = min(placed, key=lambda one: abs(one[1]))
         return [Refused(edge.raw_ns, "edge-window", abs(off), window, utc_s, moved_ns=-off)]
 

@@ -72,6 +72,7 @@ REASONS = {
         "reject", "the receiver's rate and the NTP quorum's disagree", "ppt", "check both",
     ),
     "no-edge": Reason("absent", "a label came without a pulse", "ns", "check the PPS wiring and /dev/ppsN"),
+    "no-label": Reason("absent", "a pulse came that no message named", "ns", "check the serial line"),
     "receiver-invalid": Reason("absent", "the receiver itself says that its time is not valid", "", _CABLE),
     "validity-unknown": Reason(
         "absent", "no message says whether the time is valid", "", "enable RMC or GNS beside ZDA",

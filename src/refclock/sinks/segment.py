@@ -82,6 +82,10 @@ def refusal(unit: int, found: str, problem: str) -> PortError:
     )
 
 
+def _denied(error: Exception) -> bool:
+    return isinstance(error, sysv_ipc.PermissionsError | PermissionError)
+
+
 def find(unit: int) -> tuple[sysv_ipc.SharedMemory, SegmentFacts] | None:
     """The unit's segment, attached read-only, and its facts; None when there is none.
 
@@ -93,7 +97,9 @@ def find(unit: int) -> tuple[sysv_ipc.SharedMemory, SegmentFacts] | None:
     except sysv_ipc.ExistentialError:
         return None
     except (sysv_ipc.PermissionsError, OSError) as error:
-        raise refusal(unit, str(error), f"it is not uid {os.geteuid()}'s") from None
+        # sysv_ipc's own words for EACCES hold an unfilled place for the mode.
+        found = "a segment that may not even be looked at" if _denied(error) else str(error)
+        raise refusal(unit, found, f"it is not uid {os.geteuid()}'s") from None
     return segment, facts_of(segment)
 
 
