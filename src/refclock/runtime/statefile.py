@@ -2,8 +2,8 @@
 
 Three files. ``PATH`` holds the state; ``PATH.key`` a random key of 32 bytes, made once; ``PATH.seq`` counts
 the states written and names the last one by its seal. Each state carries its number and the seal of the
-state before it. So an edit, a truncation, a deletion and the return of an older state are noticed, as long
-as not all three files go back together (docs/threat-model.md says what that leaves open).
+state before it. So an edit, a truncation, a deletion and the return of an older state are noticed, unless
+state and count go back together, or all three go (docs/threat-model.md says what that leaves open).
 """
 
 import fcntl
