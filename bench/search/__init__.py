@@ -1,0 +1,1 @@
+"""The search for an adversary that beats the vetting: worlds without bytes, plans, checks, evolution."""

@@ -1,0 +1,40 @@
+"""What a run begins with."""
+
+from dataclasses import dataclass
+
+from refclock.policy import Policy, parse_policy
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a run begins with. ``limits`` are lines of TOML for [limits] (with their reasons); ``liars`` of
+    the ``servers`` are the attacker's; ``rate_ppt`` is the counter's constant error, ``enrolled_unc_ppt``
+    how well an enrolment knew it (0: never enrolled)."""
+
+    profile: str = "kdc"
+    seed: int = 1
+    servers: int = 4
+    liars: int = 0
+    path: str = "wan"
+    oscillator: str = "noisy"
+    rate_ppt: int = 0
+    enrolled_unc_ppt: int = 60_000
+    rtc: bool = True
+    poll_s: int = 256
+    limits: str = ""
+    leap_in_s: int = 0
+
+    @property
+    def honest(self) -> bool:
+        """Whether the attacker has less than what a quorum needs, and the honest ones enough for one."""
+        return self.servers - self.liars >= self.servers // 2 + 1
+
+
+def policy_of(setting: Setting) -> Policy:
+    """The configuration of a run's host."""
+    names = ", ".join(f'"s{number}"' for number in range(setting.servers))
+    lines = [f'profile = "{setting.profile}"', "[pps]", 'device = "/dev/pps0"']
+    lines += ["[cesium]", 'device = "/dev/pps1"'] * (setting.profile == "kdc-cesium")
+    lines += ["[rtc]"] * setting.rtc
+    lines += ["[ntp]", f"servers = [{names}]"] if setting.servers else []
+    return parse_policy("\n".join([*lines, setting.limits]) + "\n")
