@@ -153,7 +153,7 @@ def frame(scene: Scene, dash: str = "-") -> list[Line]:
     lines.append(_row("offset", (_offset(scene), "")))
     lines.append(_row("bound", (_bound(scene.status), "")))
     lines.append(_row("attack", (scene.attack, _BAD if scene.under_attack else "")))
-    lines += [[], *_witnesses(scene.status), []]
+    lines += [*_witnesses(scene.status), []]
     lines += _second(scene.latest)
     lines.append(_row("accused", (scene.accused or "nobody", _BAD if scene.accused else "")))
     lines.append(_row("chrony", (chrony(scene.heard, scene.best_reach), "")))
@@ -186,7 +186,7 @@ def chrony(heard: Heard | None, best_reach: int) -> str:
     if not heard.reach:
         return "reach 0: it hears nothing rather than something wrong" if best_reach else "reach 0: waits"
     return (
-        f"reach {heard.reach:o}, UTC {milliseconds(heard.offset_ns)} from this host's clock, "
+        f"reach {heard.reach:o}, UTC {milliseconds(heard.offset_ns)} from this clock, "
         f"std dev {_span(heard.deviation_ns)}"
     )
 
@@ -196,14 +196,14 @@ def _offset(scene: Scene) -> str:
     utc, system = (
         (_integer(publish, "utc"), _integer(publish, "sys")) if isinstance(publish, dict) else (None, None)
     )
-    injected = f"(injected: {milliseconds(scene.injected_ns)})"
+    injected = f"(injected {milliseconds(scene.injected_ns)})"
     if utc is None or system is None:
-        return f"nothing published yet  {injected}"
+        return f"nothing published yet {injected}"
     as_of, raw = scene.status.get("as_of"), _integer(publish, "raw") if isinstance(publish, dict) else None
     now = _integer(as_of, "raw_ns") if isinstance(as_of, dict) else None
     age_s = 0 if now is None or raw is None else (now - raw) // NS_PER_S
     ago = f", {age_s} s ago" if age_s >= _OLD_S else ""
-    return f"UTC is {milliseconds(utc - system)} from this host's clock{ago}  {injected}"
+    return f"UTC is {milliseconds(utc - system)} from this clock{ago} {injected}"
 
 
 def _bound(status: Fields) -> str:

@@ -70,8 +70,11 @@ class Ledger:
             self._withhold(decision, at_ns)
         elif kind == "mode":
             self.mode = str(decision.get("to"))
-            self._told.clear()
-            self._tell(at_ns, f"{self.mode}: {decision.get('reason')}")
+            reason = str(decision.get("reason"))
+            if self.mode in ("vetted", "degraded"):
+                self._told.clear()  # what is refused from now on is news again
+            known = bool(self.story) and self.story[-1][1].endswith(reason)
+            self._tell(at_ns, self.mode if known else f"{self.mode}: {reason}")
         elif kind == "accuse":
             evidence = decision.get("evidence")
             told = Accuse(raw_ns, str(decision.get("source")), evidence if isinstance(evidence, dict) else {})
@@ -113,7 +116,7 @@ class Ledger:
         self.latest = decision
 
     def _first(self, what: str) -> bool:
-        """Whether this happens for the first time in this mode: what repeats is no news."""
+        """Whether this happens for the first time since the feed began: what repeats is no news."""
         if what in self._told:
             return False
         self._told.add(what)
