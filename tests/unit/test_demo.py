@@ -246,6 +246,14 @@ def test_a_pipe_gets_each_second_and_each_event_once(capsys):
     assert all(line.isprintable() for line in lines)
 
 
+def test_a_dwell_is_no_refusal_and_a_lock_is_one():
+    assert "waits: dwell" in second_line(SCENES["dwelling"])
+    assert "decision not yet, dwell (found +7.99 s, limit 8.00 s)" in [
+        "".join(text for text, _ in line) for line in frame(SCENES["dwelling"])
+    ]
+    assert "refused locked" in second_line(_scene(latest={"d": "withhold", "reason": "locked"}))
+
+
 def test_a_seconds_line_fits_for_every_scene():
     for scene in SCENES.values():
         assert len(second_line(scene)) <= 80

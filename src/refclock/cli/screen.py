@@ -10,6 +10,7 @@ from refclock.core.reasons import REASONS
 from refclock.units import NS_PER_S, show_ns
 from refclock.world.live_chrony import Heard
 from refclock.world.live_ledger import milliseconds
+from refclock.world.live_verdict import span, waits
 
 WIDTH = 80
 _LABEL = 9
@@ -167,11 +168,12 @@ def second_line(scene: Scene) -> str:
     """One moment as one line of at most 80 columns."""
     mode = _text(scene.status, "mode")
     bound = _integer(scene.status, "bound_ns")
-    known = "" if bound is None else f"within {_span(bound)}"
+    known = "" if bound is None else f"within {span(bound)}"
     latest = scene.latest
-    did = {"publish": "published", "withhold": f"refused {latest.get('reason')}"}.get(
-        str(latest.get("d")), "nothing heard yet"
-    )
+    did = "published" if latest.get("d") == "publish" else "nothing heard yet"
+    if latest.get("d") == "withhold":
+        reason = _text(latest, "reason")
+        did = f"{'waits:' if waits(reason) else 'refused'} {reason}"
     heard = scene.heard
     told = "nothing"
     if heard is not None and heard.reach:
@@ -187,7 +189,7 @@ def chrony(heard: Heard | None, best_reach: int) -> str:
         return "reach 0: it hears nothing rather than something wrong" if best_reach else "reach 0: waits"
     return (
         f"reach {heard.reach:o}, UTC {milliseconds(heard.offset_ns)} from this clock, "
-        f"std dev {_span(heard.deviation_ns)}"
+        f"std dev {span(heard.deviation_ns)}"
     )
 
 
@@ -211,7 +213,7 @@ def _bound(status: Fields) -> str:
     if bound is None:
         return "none before the first vetted second"
     feeding = status.get("mode") in ("vetted", "degraded")
-    return f"UTC is known to {_span(bound)}" + ("" if feeding else ", and that grows: nothing is fed")
+    return f"UTC is known to {span(bound)}" + ("" if feeding else ", and that grows: nothing is fed")
 
 
 def _dwell(status: Fields) -> str:
@@ -250,19 +252,19 @@ def _second(latest: Fields) -> list[Line]:
     kind = latest.get("d")
     bound, value, limit = (_integer(latest, key) for key in ("bound", "value", "limit"))
     if kind == "publish":
-        return [_row("decision", (f"published, good to {_span(bound or 0)}", _GOOD)), []]
+        return [_row("decision", (f"published, good to {span(bound or 0)}", _GOOD)), []]
     if kind != "withhold":
         return [_row("decision", ("none yet", _DIM)), []]
     reason = _text(latest, "reason")
     known = REASONS.get(reason)
-    waits = known is not None and known.kind == "wait"
     numbers = ""
     if known is not None and known.unit == "ns" and value is not None and limit is not None:
-        numbers = f" (found {show_ns(value)}, limit {_span(limit)})"
+        numbers = f" (found {show_ns(value)}, limit {span(limit)})"
     elif known is not None and known.unit:
         numbers = f" (found {value}, limit {limit} {known.unit})"
+    refused = (f"refused, {reason}{numbers}", _BAD)
     return [
-        _row("decision", (f"refused, {reason}{numbers}", "yellow" if waits else _BAD)),
+        _row("decision", (f"not yet, {reason}{numbers}", "yellow") if waits(reason) else refused),
         _row("", (known.words if known else "", "")),
     ]
 
@@ -281,10 +283,6 @@ def _cut(text: str, width: int = WIDTH) -> str:
     """Text that fits and cannot drive a terminal."""
     clean = "".join(c if c.isprintable() else "?" for c in text)
     return clean if len(clean) <= width else f"{clean[: max(0, width - 3)]}..."[:width]
-
-
-def _span(size_ns: int) -> str:
-    return show_ns(size_ns).lstrip("+")
 
 
 def _integer(fields: Fields, key: str) -> int | None:

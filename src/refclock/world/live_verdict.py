@@ -44,34 +44,36 @@ def _chrony(ledger: Ledger, silent: bool) -> str:
     measured, injected = milliseconds(ledger.measured_ns), milliseconds(ledger.injected_ns)
     return (
         f"chrony measured {measured}, injected were {injected}; "
-        f"its worst measurement was {_span(ledger.chrony_ns)} off{full}"
+        f"its worst measurement was {span(ledger.chrony_ns)} off{full}"
     )
 
 
 def _published(ledger: Ledger) -> str:
     if not ledger.published:
         return "no second was published"
-    told = f"{ledger.published} seconds published, the worst {_span(ledger.worst_ns)} from the truth"
+    told = f"{ledger.published} seconds published, the worst {span(ledger.worst_ns)} from the truth"
     if ledger.outside:
         return f"{told}; {ledger.outside} LIE BEYOND THEIR BOUND"
-    return f"{told} (bounds up to {_span(ledger.widest_ns)})"
+    return f"{told} (bounds up to {span(ledger.widest_ns)})"
 
 
 def _attacked(ledger: Ledger, started_ns: int) -> str:
     """What became of the seconds from the first attack on."""
     began_s = max(0, ledger.attack_ns - started_ns) // NS_PER_S
-    counted = [(reason, number) for reason, number in ledger.refused.most_common() if not _waits(reason)]
+    counted = [(reason, number) for reason, number in ledger.refused.most_common() if not waits(reason)]
     why = ", ".join(f"{reason} {number}" for reason, number in counted)
     told = f"since the attack ({began_s} s): {ledger.refused_seconds} seconds refused"
     told += f" ({why})" if why else ""
     if not ledger.passed:
         return f"{told}, none published"
-    return f"{told}, {ledger.passed} published, the worst {_span(ledger.worst_after_ns)} off"
+    return f"{told}, {ledger.passed} published, the worst {span(ledger.worst_after_ns)} off"
 
 
-def _waits(reason: str) -> bool:
+def waits(reason: str) -> bool:
+    """Whether nothing is wrong, only not yet good; a lock is no such thing."""
     return reason != "locked" and reason in REASONS and REASONS[reason].kind == "wait"
 
 
-def _span(size_ns: int) -> str:
+def span(size_ns: int) -> str:
+    """A size for people, without a sign."""
     return show_ns(size_ns).lstrip("+")
