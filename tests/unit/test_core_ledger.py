@@ -4,8 +4,11 @@ import pytest
 
 from refclock.core.bridge import Bridge
 from refclock.core.gate import Gate, Mask
+from refclock.core.interval import RawRate
+from refclock.core.judge import Anchor, Judge
 from refclock.core.ledger import Probes
 from refclock.core.memory import enroll_offline
+from refclock.core.pairing import Refused
 from refclock.core.refusals import MOST, Refusals
 from refclock.model import Accuse, Command, Mode, ModeChange, Withhold
 from refclock.policy import parse_policy
@@ -189,3 +192,15 @@ def test_an_offline_enrolment_drops_the_gate_unless_it_is_rejecting():
     kept = {"locked": True, "judge": {"gate": {"frozen_ns": -1}}}
     assert enroll_offline(kept, rates) == {"version": 1, "locked": True, **rates}
     assert enroll_offline({"judge": {"gate": {"frozen_ns": 5}}}, rates) is None
+
+
+@pytest.mark.parametrize(
+    ("moved", "count"), [(0, 0), (400_000, 0), (600_000, 1), (-100_000_000, 1), (None, 0)]
+)
+def test_a_second_refused_for_where_it_lay_is_a_probe_too(moved, count):
+    policy, probes = parse_policy(""), Probes()
+    judge = Judge(policy, Anchor(0, 0, 1000), RawRate(0, 0))
+    judge.gate.accept(0, 0)
+    for at_s in (1, 2):
+        probes.stray(judge, Refused(at_s * NS_PER_MS, "edge-window", 1, 1, moved_ns=moved))
+    assert (probes.count, probes.refused) == (count, int(count and abs(moved) > NS_PER_MS))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from refclock.core.judge import Judge
+    from refclock.core.pairing import Refused
 
 # An excursion is over when less than a quarter is in use: noise about the half must count once.
 _OVER = 2
@@ -29,12 +30,17 @@ class Probes:
         self._within = self._over = False
         self._phase_ns: int | None = None
 
-    def watch(self, judge: "Judge", raw_ns: int, si_ns: int, utc_s: int) -> None:
+    def watch(self, judge: "Judge", raw_ns: int, phase_ns: int, utc_s: int | None) -> None:
         """Take in one second that was judged, before it is accepted."""
-        phase_ns = judge.phase_ns(raw_ns, si_ns)
         self.take(judge.gate.used_ns(raw_ns, phase_ns), judge.gate.masks[0].offset_ns, phase_ns, utc_s)
 
-    def take(self, used_ns: int, offset_ns: int, phase_ns: int, utc_s: int) -> None:
+    def stray(self, judge: "Judge", refused: "Refused") -> None:
+        """Take in a second that was refused for where it lay, by the gate or before it came so far."""
+        if refused.moved_ns is not None:
+            phase_ns = judge.phase_ns(judge.last_raw_ns, judge.last_si_ns) + refused.moved_ns
+            self.watch(judge, refused.raw_ns, phase_ns, refused.utc_s)
+
+    def take(self, used_ns: int, offset_ns: int, phase_ns: int, utc_s: int | None) -> None:
         """Take in one second, which uses ``used_ns`` of the mask's ``offset_ns`` and has this phase."""
         before, self._phase_ns = self._phase_ns, phase_ns
         if 2 * used_ns <= offset_ns and not (self._within and 2 * _OVER * used_ns > offset_ns):

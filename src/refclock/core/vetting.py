@@ -172,7 +172,6 @@ class Vetting:
         raw_ns, judge = second.edge.raw_ns, self.judge
         assert judge is not None  # every trusted mode has one
         refused = judge.judge(second, si_ns, said.supports_reanchor)
-        self.probes.watch(judge, raw_ns, si_ns, second.utc_s)
         if said.quorum_objects is not None and (refused is None or refused.reason == "reanchor"):
             refused = replace(said.quorum_objects, moved_ns=judge.moved_ns(raw_ns, si_ns))
         refused = refused or said.cesium_objects
@@ -198,6 +197,7 @@ class Vetting:
         raw_ns, judge, leap = second.edge.raw_ns, self.judge, self.witnesses.leap
         assert judge is not None
         by_cesium_ns = self.witnesses.by_cesium_ns(second, said, judge.anchor.raw_ns)
+        self.probes.watch(judge, raw_ns, judge.phase_ns(raw_ns, si_ns), second.utc_s)
         bound_ns = judge.accept(second, si_ns, said.quorum, by_cesium_ns)
         self.grid_ns = self._accepted_ns = raw_ns
         self.episodes.end()
@@ -228,6 +228,7 @@ class Vetting:
             return []
         if self.mode in (Mode.COLD, Mode.LOCKED) or self.judge is None:
             return []
+        self.probes.stray(self.judge, refused)
         self.judge.gate.reject(raw_ns)
         predicted_s = self.judge.predicted_ns(raw_ns) // NS_PER_S
         due = self.episodes.reject(raw_ns, predicted_s, kind == "violation", refused.reason)
