@@ -21,6 +21,7 @@ from refclock.model import (
     RtcTick,
     SerialBytes,
     SerialSent,
+    SourceReport,
     SystemClock,
     Tick,
     decision_fields,
@@ -38,6 +39,11 @@ _PLAIN: dict[str, tuple[type[Event], tuple[str, ...], tuple[type, ...]]] = {
     "pps": (PpsEdge, ("port", "edge", "seq", "at"), (str, str, int, int)),
     "rtc": (RtcTick, ("port", "rtc_s"), (str, int)),
     "phc": (PhcReading, ("port", "phc"), (str, int)),
+    "src": (
+        SourceReport,
+        ("port", "peer", "offset", "error", "age_s", "auth", "leap", "reach"),
+        (str, str, int, int, int, bool, int, int),
+    ),
     "sys": (
         SystemClock,
         ("freq_ppb", "tick_us", "status", "maxerror_us", "tai_s", "clocksource", "boot_id"),

@@ -81,6 +81,26 @@ class PhcReading(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SourceReport(Event):
+    """What chronyd knows of one of its own sources, as chronyc told it.
+
+    UTC by that source less CLOCK_REALTIME at the stamp is ``offset_ns``, give or take ``error_ns`` (root
+    distance, and what the asking took), from an answer that came ``age_s`` seconds before. ``auth``: NTS or a
+    symmetric key vouches for the source. ``leap`` is chronyd's own leap status (0 to 3), ``reach`` the
+    register of the last eight polls.
+    """
+
+    port: str
+    peer: str
+    offset_ns: int
+    error_ns: int
+    age_s: int
+    auth: bool
+    leap: int
+    reach: int
+
+
+@dataclass(frozen=True, slots=True)
 class SystemClock(Event):
     """A look at the kernel's clock discipline (adjtimex(2) with modes = 0) and at what counts time."""
 

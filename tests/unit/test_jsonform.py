@@ -25,6 +25,7 @@ from refclock.model import (
     RtcTick,
     SerialBytes,
     SerialSent,
+    SourceReport,
     SystemClock,
     Tick,
     Withhold,
@@ -46,6 +47,7 @@ EVENTS = st.one_of(
     st.builds(RtcTick, INT, INT, UNC, TEXT, INT),
     st.builds(NtpReply, INT, INT, UNC, TEXT, TEXT, TEXT, INT, INT, st.none() | DATA),
     st.builds(PhcReading, INT, INT, UNC, TEXT, INT),
+    st.builds(SourceReport, INT, INT, UNC, TEXT, TEXT, INT, INT, INT, st.booleans(), INT, INT),
     st.builds(SystemClock, INT, INT, UNC, INT, INT, INT, INT, INT, TEXT, TEXT),
     st.builds(PortChange, INT, INT, UNC, TEXT, st.booleans(), TEXT),
     st.builds(Command, INT, INT, UNC, TEXT, ARGS),
@@ -122,7 +124,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
-KINDS = ["rx", "tx", "pps", "rtc", "ntp", "phc", "sys", "port", "cmd", "tick", "mark", "end", "?"]
+KINDS = ["rx", "tx", "pps", "rtc", "ntp", "phc", "src", "sys", "port", "cmd", "tick", "mark", "end", "?"]
 KEYS = [
     "raw",
     "real",
