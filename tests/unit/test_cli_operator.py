@@ -251,7 +251,7 @@ def test_ledger_shows_probes_and_what_is_left():
     said = "\n".join(ledgered({"probes": probes, "budget": budget}))
     for words in (
         "3 excursions", "800 us in use at most", "1970-01-01 00:00:00Z", "earned over 1 h 2 min",
-        "1.00 ms and 100 ppm: room for +700 us and -300 us now", "1 times; 1.90 s of 2.00 s left",
+        "1.00 ms and 100 ppm: room for +700 us and -300 us now", "1 time; 1.90 s of 2.00 s left",
     ):  # fmt: skip
         assert words in said
     assert max(map(len, said.splitlines())) <= 80

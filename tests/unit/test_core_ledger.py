@@ -198,7 +198,7 @@ def test_an_offline_enrolment_drops_the_gate_unless_it_is_rejecting():
     ("moved", "count"), [(0, 0), (400_000, 0), (600_000, 1), (-100_000_000, 1), (None, 0)]
 )
 def test_a_second_refused_for_where_it_lay_is_a_probe_too(moved, count):
-    policy, probes = parse_policy(""), Probes()
+    policy, probes = parse_policy("[pps]\n"), Probes()
     judge = Judge(policy, Anchor(0, 0, 1000), RawRate(0, 0))
     judge.gate.accept(0, 0)
     for at_s in (1, 2):

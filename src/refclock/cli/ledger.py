@@ -46,7 +46,13 @@ def told(document: Fields) -> list[str]:
     spent = budget.get("reanchored")
     count = len(spent) if isinstance(spent, list) else 0
     left, year = _ns(budget, "reanchor_left_ns"), _ns(budget, "reanchor_year_ns")
-    return [*lines, row("re-anchored", f"{count} times; {_span(left)} of {_span(year)} left for this year")]
+    return [
+        *lines,
+        row(
+            "re-anchored",
+            f"{count} time{'s' * (count != 1)}; {_span(left)} of {_span(year)} left for this year",
+        ),
+    ]
 
 
 def _probes(probes: Fields) -> list[str]:
@@ -56,7 +62,7 @@ def _probes(probes: Fields) -> list[str]:
     last = probes.get("last_utc_s")
     when = f"{datetime.fromtimestamp(last, UTC):%Y-%m-%d %H:%M:%S}Z" if isinstance(last, int) else "unknown"
     return [
-        row("probes", f"{count} excursions beyond half of mask 1's offset, {probes.get('refused')} of them "
+        row("probes", f"{count} excursion{'s' * (count != 1)} beyond half of mask 1's offset, {probes.get('refused')} of them "
                       "beyond all of it and refused"),
         row("  amplitude", f"{_span(_ns(probes, 'worst_ns'))} in use at most"),
         row("  variation", f"{_span(_ns(probes, 'variation_ns'))} travelled in all of them together"),
