@@ -4,10 +4,9 @@ import argparse
 import json
 import textwrap
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 from refclock.capture import CaptureReader
-from refclock.cli.operator import WIDTH, printable, row
+from refclock.cli.operator import WIDTH, at, printable, row
 from refclock.cli.replay import bridge_for, own_policy, replay
 from refclock.cli.status import ask, socket_arguments, socket_path
 from refclock.units import NS_PER_S, show_ns
@@ -15,7 +14,6 @@ from refclock.units import NS_PER_S, show_ns
 EXAMPLE = "refclock explain --config /etc/refclock.toml"
 
 Fields = dict[str, object]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LOCKED = "find out who was right; then refclock rearm --reason ... trusts the receiver anew"
 _DATES = ("date-floor", "date-ceiling")
 
@@ -77,14 +75,14 @@ def _count(groups: list[Fields]) -> str:
 def _group(group: Fields) -> Iterator[str]:
     first, last = _number(group, "first_real_ns"), _number(group, "last_real_ns")
     count, unit = _number(group, "count"), str(group.get("unit"))
-    when = f"{_at(first)} by the system clock"
+    when = f"{at(first)} by the system clock"
     if count > 1:
         when += f", {count} times in {_length((last - first) // NS_PER_S)}"
     yield textwrap.fill(printable(f"{group.get('reason')}: {group.get('words')}"), WIDTH)
     yield row("  when", when)
     value, limit = _number(group, "worst_value"), _number(group, "limit")
     if group.get("reason") in _DATES:
-        yield row("  found", f"{_at(value * NS_PER_S)}, limit {_at(limit * NS_PER_S)}")
+        yield row("  found", f"{at(value * NS_PER_S)}, limit {at(limit * NS_PER_S)}")
     elif unit:
         mask = f" of mask {group['mask']}" if group.get("mask") else ""
         most = "up to " if count > 1 else ""
@@ -92,7 +90,7 @@ def _group(group: Fields) -> Iterator[str]:
         yield row("  found", f"{most}{_shown(value, unit)}, limit {limit_shown}{mask}")
     utc = group.get("utc_ns")
     if isinstance(utc, int):
-        yield row("  label", f"the receiver said {_at(utc)}")
+        yield row("  label", f"the receiver said {at(utc)}")
     yield from _witnesses(group)
     if group.get("accused"):
         yield row("  accused", str(group["accused"]))
@@ -126,15 +124,6 @@ def _number(group: Fields, key: str) -> int:
 
 def _shown(value: int, unit: str) -> str:
     return show_ns(value) if unit == "ns" else f"{value} {unit}"
-
-
-def _at(posix_ns: int) -> str:
-    """An instant as UTC; what lies outside the calendar as a number."""
-    try:
-        when = _EPOCH + timedelta(seconds=posix_ns // NS_PER_S)
-    except OverflowError:
-        return f"POSIX second {posix_ns // NS_PER_S}"
-    return f"{when:%Y-%m-%d %H:%M:%S}Z"
 
 
 def _length(seconds: int) -> str:

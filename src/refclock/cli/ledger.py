@@ -2,9 +2,8 @@
 
 import argparse
 import json
-from datetime import UTC, datetime
 
-from refclock.cli.operator import row
+from refclock.cli.operator import at, row
 from refclock.cli.status import ask, socket_arguments, socket_path
 from refclock.units import NS_PER_S, PPT_PER_PPM, show_ns
 
@@ -60,14 +59,14 @@ def _probes(probes: Fields) -> list[str]:
     if not count:
         return [row("probes", "none: never was more than half of mask 1's offset in use")]
     last = probes.get("last_utc_s")
-    when = f"{datetime.fromtimestamp(last, UTC):%Y-%m-%d %H:%M:%S}Z" if isinstance(last, int) else "unknown"
+    when = at(last * NS_PER_S) if isinstance(last, int) else "unknown"
+    beyond = f"{probes.get('refused')} of them beyond all of it and refused"
     return [
-        row("probes", f"{count} excursion{'s' * (count != 1)} beyond half of mask 1's offset, {probes.get('refused')} of them "
-                      "beyond all of it and refused"),
+        row("probes", f"{count} excursion{'s' * (count != 1)} beyond half of mask 1's offset, {beyond}"),
         row("  amplitude", f"{_span(_ns(probes, 'worst_ns'))} in use at most"),
         row("  variation", f"{_span(_ns(probes, 'variation_ns'))} travelled in all of them together"),
         row("  last", f"{when} by the receiver's label"),
-    ]  # fmt: skip
+    ]
 
 
 def _mask(mask: Fields) -> str:

@@ -5,12 +5,15 @@ import json
 import sys
 import textwrap
 import time
+from datetime import UTC, datetime, timedelta
 
 from refclock.cli.status import exchange
 from refclock.errors import PortError
 from refclock.policy import Policy
+from refclock.units import NS_PER_S
 
 WIDTH = 80
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRIES = 20
 _PAUSE_S = 0.02
 
@@ -69,3 +72,12 @@ def row(label: str, text: str, width: int = 14) -> str:
     """A label and its text, wrapped under itself."""
     lines = textwrap.wrap(printable(text), WIDTH - width) or [""]
     return "\n".join(f"{label if not index else '':<{width}}{line}" for index, line in enumerate(lines))
+
+
+def at(posix_ns: int) -> str:
+    """An instant as UTC; what lies outside the calendar as a number."""
+    try:
+        when = _EPOCH + timedelta(seconds=posix_ns // NS_PER_S)
+    except OverflowError:
+        return f"POSIX second {posix_ns // NS_PER_S}"
+    return f"{when:%Y-%m-%d %H:%M:%S}Z"
