@@ -694,10 +694,42 @@ def test_a_few_rejected_seconds_and_then_silence_do_not_latch():
     assert host.mode is Mode.HOLDOVER
     host.silent = False
     host.second(1)  # what lied before and lies again has lasted all the while
-    assert host.mode is Mode.LOCKED
+    assert modes(host.decisions)[-1] is Mode.LOCKED
 
 
 def test_a_look_at_the_clock_without_an_rtc_says_nothing_of_it():
     vetting = Vetting(parse_policy(KDC), BUILD_S)
     assert vetting.witnesses.on_system(SystemClock(0, 0, 0, 0, 0, 0, 0, 37, "tsc", "b")) == []
     assert isinstance(vetting.witnesses.rtc, RtcWitness)
+
+
+# ---- the order in which things come back ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("enrolled", [True, False])
+def test_an_honest_receiver_that_is_back_before_the_servers_is_not_held_against_itself(enrolled):
+    """After a power cut the first second comes before the first answer: that is a wait, not a lie."""
+    host = Host(enrolled=enrolled).feed()
+    new = host.restarted()
+    new.now_s += 86_400
+    new.shift_ns = 75 * NS_PER_MS  # what 0.9 ppm of the counter amount to in a day: well within its stability
+    new.ntp_ns = 70 * NS_PER_MS
+    new.ntp_silent = True
+    new.second(40)
+    new.ntp_silent = False
+    new.second(2000)
+    assert new.mode is Mode.VETTED
+
+
+def test_a_receiver_that_returns_from_a_long_silence_before_the_servers_is_waited_for():
+    host = far_away(75)
+    host.ntp_silent = True
+    host.silent = True
+    host.second(1200)
+    host.silent = False
+    found = host.second(20)
+    assert only(found, Publish) == []
+    host.ntp_silent = False
+    host.second(100)
+    assert host.mode is not Mode.LOCKED
+    assert len(host.published()) > 1
