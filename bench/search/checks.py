@@ -4,9 +4,8 @@ Only three things are read from the core: the anchor (to tell one epoch from the
 are counted by, and the parts of the published bound.
 """
 
-import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from refclock.core.judge import Judge, masks_for
 from refclock.core.pairing import Refused
@@ -54,6 +53,14 @@ class Ledger:
     locked: bool = False
     y_ppt: int = 0
 
+    def copy(self) -> "Ledger":
+        """All of it, on its own."""
+        old = self.shadow
+        shadow = replace(
+            old, low=old.low[:], high=old.high[:], raw_low=old.raw_low[:], raw_high=old.raw_high[:]
+        )
+        return replace(self, shadow=shadow, reanchored=self.reanchored[:], pairs=self.pairs[:])
+
 
 @dataclass(frozen=True, slots=True)
 class Worst:
@@ -90,11 +97,11 @@ class Oracle:
         """The daemon's memory was written."""
         state = self.state
         state.floor_ns = max(state.floor_ns, (state.last_utc_ns // NS_PER_S + 1) * NS_PER_S)
-        self._saved = copy.deepcopy(state)
+        self._saved = state.copy()
 
     def crashed(self) -> None:
         """The daemon begins again with what was last saved."""
-        self.state = copy.deepcopy(self._saved)
+        self.state = self._saved.copy()
 
     def begin_anew(self, raw_ns: int) -> None:
         """The raw counter lost its continuity, or an operator rearmed: a new epoch, after a dwell."""

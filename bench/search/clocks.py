@@ -9,6 +9,7 @@ from refclock.wire import sntp
 
 # Integer steps of the counter round by up to 1 ns: this much is kept clear of the stated stability.
 _ROUNDING_PPT = 4_000
+_STRETCH_S = 32
 # The kinds of noise: white, flicker (three relaxations) and random walk frequency noise as shares of the
 # stated stability; or the worst that the stability allows.
 KINDS = ("quiet", "noisy", "warm", "fast", "slow", "flip")
@@ -29,10 +30,16 @@ class Counter:
         self._walk = 0.0
         self._flicker = [0.0, 0.0, 0.0]
         self._step = 0.0
+        self._seconds = _STRETCH_S
         self.y_ppt = base_ppt
 
-    def drift(self, seconds: int) -> None:
-        """Choose the rate of the next stretch, which lasts about so long."""
+    def drift(self, passing: int) -> None:
+        """Choose the rate of the next stretch, which lasts about so many seconds; short ones are summed."""
+        self._seconds += passing
+        seconds = self._seconds
+        if seconds < _STRETCH_S:
+            return
+        self._seconds = 0
         gauss, reach = self._chance.gauss, self._reach
         if self.kind == "fast":
             off = float(reach)

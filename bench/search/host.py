@@ -31,7 +31,6 @@ BUILD_S = 1_767_225_600  # 2026-01-01T00:00:00Z
 BEGIN_S = 1_803_859_200  # 2027-03-01T00:00:00Z
 UNC_NS = 500
 _UNSYNC = 0x40
-_WITHIN_DWELL_S = 7  # less than missing_after
 _TRUSTED = (Mode.VETTED, Mode.DEGRADED, Mode.HOLDOVER)
 
 
@@ -218,7 +217,7 @@ class Host:
         """
         mode = self.bridge.vetting.mode
         if mode in (Mode.COLD, Mode.ACQUIRING):
-            every_s = min(every_s, _WITHIN_DWELL_S)
+            every_s = min(every_s, self.policy.limits.missing_after_ns // NS_PER_S - 1)
         if every_s > 2:
             self.go(self.counter.true_ns + (every_s - 2) * NS_PER_S)
             every_s = 1

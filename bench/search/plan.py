@@ -153,6 +153,7 @@ def draw_setting(chance: random.Random, profile: str) -> Setting:
         rtc=chance.random() < 0.9,
         poll_s=chance.choice((64, 256, 900)),
         limits=_limits(chance, profile),
+        coarse=chance.random() < 0.85,
         leap_in_s=chance.randint(2_000, 90_000) if chance.random() < 0.05 else 0,
     )
 
@@ -163,7 +164,7 @@ def _limits(chance: random.Random, profile: str) -> str:
         text = text.replace("= 200\n", "= 8\n")
     if profile == "appserver":
         text = text.replace("40\n", "4000\n").replace("= 200\n", "= 20000\n")
-    return "[limits]\n" + text if text else ""
+    return text
 
 
 def draw(chance: random.Random, profile: str) -> Plan:

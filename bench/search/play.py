@@ -9,10 +9,10 @@ from search.checks import Worst
 from search.clocks import Liar
 from search.host import Host
 from search.plan import Move, Plan
+from search.setting import COARSE_S
 
 _SAMPLES = 14  # seconds that are simulated of one move, however long it lasts
-_DWELL_SECONDS = 24
-_COLD_SECONDS = 290
+_SPARE = 3  # seconds of a dwell beside those that must suffice
 _BUDGET = 700  # seconds in one run
 # What may end a lock, or might by mistake.
 _AWAKENING = {"restart", "crash", "reboot", "clocksource", "rearm"}
@@ -51,6 +51,8 @@ class Player:
         host = self.host
         self.dwell()
         for at, move in enumerate(self.plan.moves):
+            if not host.oracle.published:
+                break  # never acquired, for want of witnesses mostly
             if host.bridge.vetting.mode is Mode.LOCKED and not _AWAKENING & {
                 one.name for one in self.plan.moves[at:]
             }:
@@ -83,17 +85,28 @@ class Player:
 
     def spread(self, seconds: int, before: Callable[[], None] | None = None) -> None:
         """A few seconds, spread over a stretch of time."""
-        count = min(_SAMPLES, max(1, seconds))
+        # Little can be learnt from a host that feeds nothing.
+        most = {Mode.LOCKED: 2, Mode.ACQUIRING: 4, Mode.COLD: 4}.get(self.host.bridge.vetting.mode, _SAMPLES)
+        count = min(most, max(1, seconds))
         self.samples(count, max(1, seconds // count), before)
 
     def dwell(self) -> None:
         """Seconds until the receiver is trusted, as many as that should take."""
-        vetting = self.host.bridge.vetting
-        warm = vetting.witnesses.rate.enrolled
-        for _ in range(_DWELL_SECONDS if warm else _COLD_SECONDS):
-            if self.host.bridge.vetting.mode not in (Mode.COLD, Mode.ACQUIRING) or self._left <= 0:
+        limits = self.host.policy.limits
+        warm = self.host.bridge.vetting.witnesses.rate.enrolled
+        needed_ns = limits.dwell_warm_ns if warm else limits.dwell_cold_ns
+        step_s = min(COARSE_S, limits.missing_after_ns // NS_PER_S - 1)
+        again = 0
+        for _ in range(needed_ns // NS_PER_S // step_s + _SPARE):
+            vetting = self.host.bridge.vetting
+            if vetting.mode not in (Mode.COLD, Mode.ACQUIRING) or self._left <= 0:
                 return
-            self.samples(1, 7)
+            refused = self.host.oracle.rejections
+            self.samples(1, step_s)
+            # Every rejection begins the dwell anew: what is refused three times will be again.
+            again += self.host.oracle.rejections > refused
+            if again > 2:
+                return
 
     def move(self, move: Move) -> None:
         """Carry out one move."""

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 from refclock.policy import Policy, parse_policy
 
+COARSE_S = 59
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a run begins with. ``limits`` are lines of TOML for [limits] (with their reasons); ``liars`` of
+    """What a run begins with. ``limits`` are lines of TOML for [limits], then [loosened]; ``liars`` of
     the ``servers`` are the attacker's; ``rate_ppt`` is the counter's constant error, ``enrolled_unc_ppt``
-    how well an enrolment knew it (0: never enrolled)."""
+    how well an enrolment knew it (0: never enrolled). ``coarse``: a dwell is simulated at a second a
+    minute, and none is missed sooner; all else is the profile's."""
 
     profile: str = "kdc"
     seed: int = 1
@@ -23,6 +26,7 @@ class Setting:
     poll_s: int = 256
     limits: str = ""
     leap_in_s: int = 0
+    coarse: bool = False
 
     @property
     def honest(self) -> bool:
@@ -37,4 +41,9 @@ def policy_of(setting: Setting) -> Policy:
     lines += ["[cesium]", 'device = "/dev/pps1"'] * (setting.profile == "kdc-cesium")
     lines += ["[rtc]"] * setting.rtc
     lines += ["[ntp]", f"servers = [{names}]"] if setting.servers else []
-    return parse_policy("\n".join([*lines, setting.limits]) + "\n")
+    chosen, _, reasons = setting.limits.partition("[loosened]\n")
+    if setting.coarse and "missing_after_s" not in chosen:
+        chosen += f"missing_after_s = {COARSE_S + 1}\n"
+        reasons += 'missing_after_s = "so that a dwell needs few seconds"\n'
+    lines += ["[limits]", chosen, "[loosened]", reasons]
+    return parse_policy("\n".join(lines) + "\n")
