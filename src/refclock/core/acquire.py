@@ -75,8 +75,8 @@ class Acquisition:
         if elapsed < limits.proof_ns or not sharp:
             widest = min((one.half_ns for one in (quorum, said.rtc) if one is not None), default=elapsed)
             return Refused(raw_ns, "edge-proof-unproven", widest, limits.warm_quorum_ns, utc_s)
-        if said.agreeing < limits.witnesses:
-            return Refused(raw_ns, "witnesses", said.agreeing, limits.witnesses, utc_s)
+        if said.before_trust < limits.witnesses:
+            return Refused(raw_ns, "witnesses", said.before_trust, limits.witnesses, utc_s)
         learnt = self._rate(raw_ns, si_ns, rate, quorum, utc_s)
         if isinstance(learnt, Refused):
             return learnt
@@ -106,7 +106,7 @@ class Acquisition:
 
     def _objection(self, second: Second, si_ns: int, said: Assessment) -> Refused | None:
         """Both hypotheses are tested: that the label names its edge, or the one beside it."""
-        objection = said.quorum_objects or said.rtc_objects or said.cesium_objects
+        objection = said.quorum_objects or said.rtc_objects or said.cesium_objects or said.chrony_objects
         interval = said.quorum if said.quorum_objects else said.rtc
         if objection is None or interval is None or interval.half_ns > self._limits.warm_quorum_ns:
             return objection

@@ -26,7 +26,11 @@ class Blame:
         """Offsets are counted from the judge's anchor: with a new one the history begins anew."""
         self._anchor = self._judge.anchor
         # The stated stability is a bound; a third of it is taken as one standard deviation.
-        self._rates = Rates(self._judge.rate.unc_ppt // 3, self._witnesses.rtc.drift_ppt)
+        self._rates = Rates(
+            self._judge.rate.unc_ppt // 3,
+            self._witnesses.rtc.drift_ppt,
+            self._witnesses.further.phc.drift_ppt,
+        )
 
     def _knot(self, raw_ns: int, si_ns: int, unc_ns: int) -> Knot:
         predicted = self._judge.predicted_ns(raw_ns)
@@ -44,6 +48,10 @@ class Blame:
         if "rtc" in offsets:
             # Its interval widens with age; what counts here is how sharply its last tick was seen.
             offsets["rtc"] = offsets["rtc"][0], self._witnesses.rtc.tick_unc_ns
+        phc = self._witnesses.further.phc
+        told = offset(phc.interval(raw_ns, self._judge.rate), predicted)
+        if told is not None:
+            offsets["phc"] = told[0], phc.reading_unc_ns
         return Knot(raw_ns, offsets)
 
     def accepted(self, raw_ns: int, si_ns: int, unc_ns: int) -> Accuse | None:

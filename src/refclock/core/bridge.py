@@ -19,10 +19,12 @@ from refclock.model import (
     Event,
     ModeChange,
     NtpReply,
+    PhcReading,
     PpsEdge,
     Publish,
     RtcTick,
     SerialBytes,
+    SourceReport,
     SystemClock,
     Withhold,
 )
@@ -56,6 +58,8 @@ class Bridge:
             PpsEdge: self._on_pps,
             NtpReply: self.vetting.witnesses.on_ntp,
             RtcTick: self.vetting.witnesses.on_rtc,
+            PhcReading: self.vetting.witnesses.on_phc,
+            SourceReport: self.vetting.witnesses.on_source,
             SystemClock: self._on_system,
             Command: self._on_command,
         }
@@ -91,7 +95,7 @@ class Bridge:
         if not isinstance(event, RtcTick):  # its stamp is that of a tick seen earlier
             stepped = self._timeline.observe(event)
             if stepped:
-                self._stepped_ns = event.raw_ns
+                self._stepped_ns = self.vetting.witnesses.further.chrony.stepped_ns = event.raw_ns
                 self.pairing.forget_edges()
                 found.append(Refused(event.raw_ns, "clock-step", abs(stepped), 0))
         found += self.vetting.on_time(event.raw_ns)

@@ -47,6 +47,9 @@ def remember(vetting: "Vetting", identity: tuple[str, str] | None, reason: str) 
         }
     if rtc is not None:
         kept |= {"rtc_rate_ppt": rtc[0], "rtc_rate_unc_ppt": rtc[1]}
+    phc = vetting.witnesses.further.phc.enrolled
+    if phc is not None:
+        kept |= {"phc_rate_ppt": phc[0], "phc_rate_unc_ppt": phc[1]}
     if identity is not None:
         kept |= {"boot_id": identity[0], "clocksource": identity[1]}
         if vetting.judge is not None:
@@ -72,6 +75,9 @@ def _take_rates(vetting: "Vetting", args: Mapping[str, object]) -> None:
         witnesses.rate = RawRate(raw[0], raw[1] + vetting.limits.raw_stability_ppt, enrolled=True)
     if rtc is not None:
         witnesses.rtc.enroll(*rtc)
+    phc = _rates(args, "phc")
+    if phc is not None:
+        witnesses.further.phc.enroll(*phc)
 
 
 def raw_based(args: Mapping[str, object]) -> dict[str, object]:
@@ -138,6 +144,6 @@ def enroll_offline(kept: Mapping[str, object], args: Mapping[str, object]) -> di
     frozen = _integer(gate, "frozen_ns", 0, 1 << 63) if isinstance(gate, dict) else None
     if _rates(args, "raw") is None or frozen is not None:
         return None
-    names = [f"{name}_rate_{what}" for name in ("raw", "rtc") for what in ("ppt", "unc_ppt")]
+    names = [f"{name}_rate_{what}" for name in ("raw", "rtc", "phc") for what in ("ppt", "unc_ppt")]
     rates = {name: args[name] for name in names if name in args}
     return {"version": VERSION, **{key: value for key, value in kept.items() if key != "judge"}, **rates}

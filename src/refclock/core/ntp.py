@@ -112,8 +112,12 @@ class Peer:
             return answer
         self._cookie = reply.cookie
         self.refusal = None
-        self.answers = [*self.answers[1 - _KEPT :], answer]
+        self.keep(answer)
         return None
+
+    def keep(self, answer: Answer) -> None:
+        """Remember an answer that was found good."""
+        self.answers = [*self.answers[1 - _KEPT :], answer]
 
     def interval(self, raw_ns: int, rate: RawRate, since_ns: int) -> Interval | None:
         """The narrowest today of the answers that came at ``since_ns`` or later, as of now."""

@@ -10,7 +10,7 @@ the counter that is wrong, which leaves g free.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from refclock.core.interval import Interval
@@ -25,12 +25,12 @@ _FITS = 16_000
 _CLEARLY_WORSE = 12_000
 _THOUSAND = 1000
 _WEIGHT = 10**36
-# An RTC's crystal follows the room's temperature; over a day most of that averages out.
-_RTC_SHORT_PPT = 2 * PPT_PER_PPM
-_RTC_LONG_PPT = 700_000
+# A crystal (RTC's, network card's) follows the room's temperature; over a day most of that averages out.
+_CRYSTAL_SHORT_PPT = 2 * PPT_PER_PPM
+_CRYSTAL_LONG_PPT = 700_000
 _LONG_NS = 20 * 3600 * NS_PER_S
 _RECEIVER_NS = 2_000
-_GUILTY = (("receiver",), ("ntp",), ("rtc",), ("cesium",), ("receiver", "ntp"))
+_GUILTY = (("receiver",), ("ntp",), ("rtc",), ("cesium",), ("phc",), ("receiver", "ntp"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class Verdict:
 class Rates:
     """The history of offsets since the anchor, one knot each quarter of an hour, for a day."""
 
-    def __init__(self, raw_sigma_ppt: int, rtc_unc_ppt: int) -> None:
+    def __init__(self, raw_sigma_ppt: int, rtc_unc_ppt: int, phc_unc_ppt: int = 0) -> None:
         self._raw_sigma_ppt = max(raw_sigma_ppt, 1)
-        self._rtc_unc_ppt = rtc_unc_ppt
+        self._crystal_unc_ppt = {"rtc": rtc_unc_ppt, "phc": phc_unc_ppt}
         self._knots: deque[Knot] = deque(maxlen=_KEPT)
 
     def due(self, raw_ns: int) -> bool:
@@ -83,15 +83,25 @@ class Rates:
         if name in ("receiver", "cesium"):
             return rate_ppt(_RECEIVER_NS + max(start, end), span_ns) + PPT_PER_PPB
         reading = rate_ppt(max(start, end) // 2 + 1, span_ns)
-        if name == "rtc":
-            crystal = _RTC_LONG_PPT if span_ns >= _LONG_NS else _RTC_SHORT_PPT
-            return reading + max(crystal, self._rtc_unc_ppt // 2)
+        if name in self._crystal_unc_ppt:
+            crystal = _CRYSTAL_LONG_PPT if span_ns >= _LONG_NS else _CRYSTAL_SHORT_PPT
+            return reading + max(crystal, self._crystal_unc_ppt[name] // 2)
         return reading + PPT_PER_PPB
 
     def _judge(self, start: Knot, end: Knot) -> Verdict | None:
+        """A network card's clock may add a verdict, never take one away; and the raw counter, whose guilt
+        begins trust anew, is not convicted by it."""
+        heard = start.offsets.keys() & end.offsets.keys()
+        verdict = self._fit(start, end, heard - {"phc"})
+        if verdict is None and "phc" in heard:
+            verdict = self._fit(start, end, heard)
+            return None if verdict is not None and verdict.source == "raw" else verdict
+        return verdict
+
+    def _fit(self, start: Knot, end: Knot, heard: Set[str]) -> Verdict | None:
         span = end.raw_ns - start.raw_ns
         rates: dict[str, tuple[int, int]] = {}
-        for name in start.offsets.keys() & end.offsets.keys():
+        for name in heard:
             (first, first_half), (last, last_half) = start.offsets[name], end.offsets[name]
             sigma = self._sigma_ppt(name, first_half, last_half, span)
             rates[name] = rate_ppt(last - first, span), _WEIGHT // (sigma * sigma)

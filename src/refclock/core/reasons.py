@@ -19,6 +19,7 @@ class Reason:
 
 
 _CABLE = "look at the receiver's antenna, its cable and its messages"
+_OTHER_PHC = "name a card whose clock runs under [phc] device, or remove [phc]"
 _WAIT = "nothing to do: it ends by itself"
 
 REASONS = {
@@ -30,6 +31,10 @@ REASONS = {
     "quorum": Reason(
         "reject", "the second lies farther from the NTP quorum than E_q", "ns",
         "compare the receiver and the servers with a third clock",
+    ),
+    "chrony": Reason(
+        "reject", "the second lies farther from what chrony's authenticated sources share than E_q", "ns",
+        "compare the receiver and the sources with a third clock; chronyc authdata names the sources",
     ),
     "label-conflict": Reason("reject", "two messages name the same pulse differently", "s", _CABLE),
     "label-continuity": Reason(
@@ -122,6 +127,18 @@ REASONS = {
     "ntp-distance": Reason("note", "the root distance is too great", "ns"),
     "rtc-step": Reason("note", "the RTC was set or jumped; it is no witness any more", "ns", "enroll again"),
     "rtc-follows-system": Reason("note", "the RTC follows the system clock and is no witness", ""),
+    "phc-frozen": Reason("note", "the network card's clock stands still; it is no witness", "ns", _OTHER_PHC),
+    "phc-rate": Reason("note", "the network card's clock is off by more than 500 ppm", "ns", _OTHER_PHC),
+    "phc-step": Reason(
+        "note", "the network card's clock was set, jumped or wandered; it is no witness any more", "ns",
+        "find what sets it (ptp4l, phc2sys), or name another; enroll again",
+    ),
+    "phc-disciplined": Reason(
+        "note", "something makes the network card's clock follow the system clock; it is no witness", "ns",
+        "stop what disciplines it (ptp4l, phc2sys), or name another",
+    ),
+    "chrony-unauthenticated": Reason("note", "nothing vouches for this source of chrony's", ""),
+    "chrony-distance": Reason("note", "chrony's source is silent, or too uncertain to say anything", "ns"),
 }  # fmt: skip
 
 

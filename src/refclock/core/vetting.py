@@ -164,6 +164,7 @@ class Vetting:
         if self.judge is None:
             self.judge = Judge(self.policy, Anchor(raw_ns, si_ns, ready.error_ns), ready.rate)
         self.witnesses.rtc.calibrate(raw_ns, si_ns, ready.error_ns, ready.rate)
+        self.witnesses.further.phc.anchor(raw_ns, si_ns, ready.error_ns, ready.rate)
         self.blame = Blame(self.witnesses, self.judge)
         found = self._move(raw_ns, Trigger.DWELT, "dwell complete")
         return found + self._publish(second, si_ns, said)
@@ -174,7 +175,7 @@ class Vetting:
         refused = judge.judge(second, si_ns, said.supports_reanchor)
         if said.quorum_objects is not None and (refused is None or refused.reason == "reanchor"):
             refused = replace(said.quorum_objects, moved_ns=judge.moved_ns(raw_ns, si_ns))
-        refused = refused or said.cesium_objects
+        refused = refused or said.cesium_objects or said.chrony_objects
         if refused is not None:
             return [refused, *self._refuse(refused)]
         found: list[Found] = []

@@ -117,6 +117,24 @@ def witness_rows(bridge: "Bridge", raw_ns: int) -> list[Fields]:
     elif not rtc.present:
         detail = "not heard"
     rows.append(_row("rtc", rtc.interval(raw_ns, witnesses.rate), middle, rtc.age_ns(raw_ns), detail))
+    return rows + _further_rows(bridge, raw_ns, middle)
+
+
+def _further_rows(bridge: "Bridge", raw_ns: int, middle: int | None) -> list[Fields]:
+    """The witnesses of core.further, those that are configured or were heard."""
+    rate, further, rows = bridge.vetting.witnesses.rate, bridge.vetting.witnesses.further, []
+    phc, chrony = further.phc, further.chrony
+    if bridge.policy.phc is not None or phc.present:
+        detail = "" if phc.anchored else "has no date before the first feed" if phc.present else "not heard"
+        detail = REASONS[phc.fault].words if phc.fault else detail
+        rows.append(_row("phc", phc.interval(raw_ns, rate), middle, phc.age_ns(raw_ns), detail))
+    if bridge.policy.chrony is not None or chrony.peers:
+        detail = f"{chrony.agreeing} of {len(chrony.peers)} agree" if chrony.peers else "not heard"
+        rows.append(_row("chrony", chrony.at(raw_ns, rate), middle, chrony.age_ns(raw_ns), detail))
+    for name, peer in chrony.peers.items():
+        said = peer.interval(raw_ns, rate, raw_ns - bridge.policy.limits.ntp_max_age_ns)
+        age, detail = raw_ns - peer.answers[-1].interval.as_of_ns, "falseticker" if peer.falseticker else ""
+        rows.append(_row(f"chrony:{name}", said, middle, age, detail))
     return rows
 
 

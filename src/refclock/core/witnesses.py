@@ -3,12 +3,13 @@
 from dataclasses import dataclass, replace
 
 from refclock.core.cesium import Cesium
+from refclock.core.further import Further
 from refclock.core.interval import Interval, RawRate
 from refclock.core.leap import LeapSeconds
 from refclock.core.ntp import Answer, Quorum, Refusal, judge_reply
 from refclock.core.pairing import Refused, Second
 from refclock.core.rtc import RtcWitness
-from refclock.model import Accuse, NtpReply, RtcTick, SystemClock
+from refclock.model import Accuse, NtpReply, PhcReading, RtcTick, SourceReport, SystemClock
 from refclock.policy import Policy
 from refclock.units import NS_PER_S, scale_up
 
@@ -24,7 +25,7 @@ class Assessment:
 
     ``quorum`` and ``rtc`` are their intervals as of that second (None: no opinion), ``apart_ns`` is how
     far the receiver has moved from the cesium's pulse (None: no cesium, or silent). ``networked``: servers
-    are known, whether they answer or not.
+    are known, whether they answer or not. ``further`` of those ``agreeing`` are core.further's.
     """
 
     quorum: Interval | None
@@ -36,15 +37,23 @@ class Assessment:
     cesium_objects: Refused | None = None
     apart_ns: int | None = None
     cesium_silent: bool = False
+    further: int = 0
+    chrony_objects: Refused | None = None
+    phc_disagrees: bool = False
+
+    @property
+    def before_trust(self) -> int:
+        """How many agree that count before a receiver is trusted, and for a new anchor."""
+        return self.agreeing - self.further
 
     @property
     def supports_reanchor(self) -> bool:
         """The quorum agrees (or, at a site without network, the RTC), and none that can refuse a second
         objects: a second that is refused after all must not have moved the anchor for good. The silence of
         servers that were heard loosens nothing."""
-        if self.quorum_objects is not None or self.cesium_objects is not None:
+        if self.quorum_objects or self.cesium_objects or self.chrony_objects:
             return False
-        return self.quorum is not None or (not self.networked and self.agreeing > 0)
+        return self.quorum is not None or (not self.networked and self.before_trust > 0)
 
     def in_words(self, needed: int) -> str:
         """The reason for which a witness counts as lost or back."""
@@ -55,6 +64,8 @@ class Assessment:
             missing.append("rtc disagrees" if self.rtc_objects else "rtc has no opinion")
         if self.cesium_silent:
             missing.append("the cesium is silent")
+        if self.phc_disagrees:
+            missing.append("phc disagrees")
         return ": ".join(
             filter(None, [f"{self.agreeing} of {needed} witnesses needed agree", " and ".join(missing)])
         )
@@ -73,6 +84,7 @@ class Witnesses:
         self.rtc = RtcWitness(limits)
         self.cesium = Cesium(limits) if policy.profile == "kdc-cesium" else None
         self.apart_ns: int | None = None
+        self.further = Further(limits)
         # The last accepted second, which a server may agree with though the majority does not.
         self.accepted: tuple[int, int] | None = None
         self.rtc_jump: tuple[RtcTick, int] | None = None
@@ -140,6 +152,16 @@ class Witnesses:
             self.rtc_jump = tick, jump
         return ()
 
+    def on_phc(self, event: PhcReading) -> list[Refused]:
+        """A reading of a network card's clock; what makes it no witness is said once."""
+        refused = self.further.phc.take(event, self.rate)
+        return [] if refused is None else [refused]
+
+    def on_source(self, event: SourceReport) -> list[Refused]:
+        """What chrony says of one of its own sources."""
+        refused = self.further.chrony.take(event, self.rate, self.leap)
+        return [] if refused is None else [refused]
+
     def receiver_kept(self) -> None:
         """The receiver's second was accepted: a jump of the RTC was the RTC's own, and ends its witness."""
         if self.rtc_jump is not None:
@@ -194,6 +216,7 @@ class Witnesses:
         but for the counter's rate where that is what was found wrong (``rate_too``)."""
         self.quorum = Quorum(tuple(self.quorum.peers))
         self.rtc.forget_raw()
+        self.further.forget_raw()
         self.accepted = self.rtc_jump = None
         if self.cesium is not None:
             self.cesium, self.apart_ns = Cesium(self._limits), None
@@ -222,13 +245,14 @@ class Witnesses:
             else:
                 agreeing += 1
         said = Assessment(quorum, rtc, agreeing, quorum_objects, rtc_objects, bool(self.quorum.peers))
+        said = self.further.join(said, second, si_ns, self.rate)
         if self.cesium is None:
             return said
         apart = self.cesium.apart_ns(second, self.rate)
         if apart is None:
             return replace(said, cesium_silent=True)
         objects = self.cesium.judge(second, apart)
-        agreeing += objects is None
+        agreeing = said.agreeing + (objects is None)
         return replace(said, agreeing=agreeing, cesium_objects=objects, apart_ns=apart)
 
 

@@ -5,8 +5,10 @@ from refclock.policy.document import parse_policy
 from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits
 from refclock.policy.settings import (
     CESIUM_PORT,
+    ChronySettings,
     Loosened,
     NtpSettings,
+    PhcSettings,
     Policy,
     PpsSettings,
     ReceiverSettings,
@@ -20,10 +22,12 @@ __all__ = [
     "LIMIT_ROWS",
     "PROFILES",
     "Change",
+    "ChronySettings",
     "LimitRow",
     "Limits",
     "Loosened",
     "NtpSettings",
+    "PhcSettings",
     "Policy",
     "PpsSettings",
     "ReceiverSettings",

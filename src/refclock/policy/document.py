@@ -9,8 +9,10 @@ from difflib import get_close_matches
 from refclock.errors import ConfigError
 from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits, profile_limits
 from refclock.policy.settings import (
+    ChronySettings,
     Loosened,
     NtpSettings,
+    PhcSettings,
     Policy,
     PpsSettings,
     ReceiverSettings,
@@ -20,7 +22,7 @@ from refclock.policy.table import LIMIT_ROWS
 from refclock.units import NS_PER_US
 
 _TOP = (
-    "profile", "receiver", "pps", "cesium", "rtc", "ntp", "shm", "status", "state", "dates",
+    "profile", "receiver", "pps", "cesium", "rtc", "phc", "ntp", "chrony", "shm", "status", "state", "dates",
     "limits", "loosened",
 )  # fmt: skip
 _BAUDS = (4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
@@ -111,6 +113,8 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
         pps=_pps(document, "pps"),
         cesium=_pps(document, "cesium"),
         rtc=_rtc(document),
+        phc=_phc(document),
+        chrony=_chrony(document),
         ntp=_ntp(document),
         shm_unit=document.integer("shm", "unit", shm["unit"], 0, 255) if shm and "unit" in shm else None,
         status_socket=document.text("status", "socket", status["socket"]) if status else None,
@@ -164,6 +168,29 @@ def _rtc(document: _Document) -> RtcSettings | None:
     if table is None:
         return None
     return RtcSettings(document.text("rtc", "device", table.get("device", RtcSettings().device)))
+
+
+def _phc(document: _Document) -> PhcSettings | None:
+    table = document.table("phc", ("device",))
+    if table is None:
+        return None
+    return PhcSettings(document.text("phc", "device", table.get("device", PhcSettings().device)))
+
+
+def _chrony(document: _Document) -> ChronySettings | None:
+    table = document.table("chrony", ("chronyc", "command", "authselectmode"))
+    if table is None:
+        return None
+    asked, settings = table.get("chronyc", False), ChronySettings()
+    if not isinstance(asked, bool):
+        raise document.fail("chrony", "chronyc", f"expected true or false, found {asked!r}.")
+    command = document.text("chrony", "command", table.get("command", settings.command))
+    if not command.startswith("/"):
+        raise document.fail("chrony", "command", f"expected an absolute path, found {command!r}.")
+    mode = table.get("authselectmode")
+    if mode is not None:
+        mode = document.text("chrony", "authselectmode", mode, ("require",))
+    return ChronySettings(command, mode or "") if asked else None
 
 
 def _ntp(document: _Document) -> NtpSettings:

@@ -43,6 +43,23 @@ class RtcSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PhcSettings:
+    """A network card's clock, ``device`` is /dev/ptpN."""
+
+    device: str = "/dev/ptp0"
+
+
+@dataclass(frozen=True, slots=True)
+class ChronySettings:
+    """chrony's own authenticated sources, asked through ``command``. ``authselectmode`` "require" repeats
+    what chrony.conf says: chrony then selects none that is not authenticated, so its states tell. Without
+    it ``chronyc authdata`` is asked, which chronyd answers to root and its own user only."""
+
+    command: str = "/usr/bin/chronyc"
+    authselectmode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NtpSettings:
     """Servers as (host, port), asked once every ``poll_s`` seconds."""
 
@@ -77,6 +94,8 @@ class Policy:
     pps: PpsSettings | None = None
     cesium: PpsSettings | None = None
     rtc: RtcSettings | None = None
+    phc: PhcSettings | None = None
+    chrony: ChronySettings | None = None
     ntp: NtpSettings = field(default_factory=NtpSettings)
     shm_unit: int | None = None
     status_socket: str | None = None
