@@ -18,6 +18,7 @@ from refclock.model import (
     PhcReading,
     PortChange,
     PpsEdge,
+    Publish,
     RtcTick,
     SerialBytes,
     SerialSent,
@@ -173,4 +174,10 @@ def parse_event(fields: Fields) -> Event | None:
 
 def decision_line(decision: Decision) -> str:
     """A decision as its line, without the newline: what the daemon logs and ``replay`` prints."""
+    if isinstance(decision, Publish):
+        # Nearly all of them, and integers only: the same text at a third of the price.
+        return (
+            f'{{"d":"publish","raw":{decision.raw_ns},"utc":{decision.utc_ns},"sys":{decision.sys_ns},'
+            f'"leap":{decision.leap},"bound":{decision.bound_ns}}}'
+        )
     return _ENCODER.encode(decision_fields(decision))

@@ -102,7 +102,7 @@ class Bridge:
         handler = self._handlers.get(type(event))
         if handler is not None:
             found += handler(event)
-        return [self._note(one) for one in found]
+        return [self._note(one) for one in found] if found else []
 
     def wake_at(self) -> int | None:
         """When (raw ns) a Tick should come at the latest, or None."""
@@ -139,9 +139,10 @@ class Bridge:
 
     def _arrival(self, start: int) -> SerialBytes:
         """The chunk in which a frame began (the oldest kept where it began before that)."""
-        while len(self._chunks) > 1 and self._chunks[0][0] <= start:
-            self._chunks.popleft()
-        return self._chunks[0][1]
+        chunks = self._chunks
+        while chunks[0][0] <= start and len(chunks) > 1:
+            chunks.popleft()
+        return chunks[0][1]
 
     def _on_pps(self, event: PpsEdge) -> list[Refused | Decision]:
         cesium = self.vetting.witnesses.cesium if event.port == CESIUM_PORT else None

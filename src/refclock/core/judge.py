@@ -101,7 +101,8 @@ class Judge:
         """None when the second may be accepted; changes nothing. ``witnessed``: a witness agrees with it."""
         raw_ns = second.edge.raw_ns
         elapsed = raw_ns - self.last_raw_ns
-        moved = self.moved_ns(raw_ns, si_ns)
+        phase = self.phase_ns(raw_ns, si_ns)
+        moved = phase - self.phase_ns(self.last_raw_ns, self.last_si_ns)
         if elapsed <= 0:
             return Refused(raw_ns, "edge-order", elapsed, 1, second.utc_s)
         if scale_up(elapsed, self.rate.unc_ppt) < _NUMBERING_NS:
@@ -112,7 +113,7 @@ class Judge:
                 return Refused(raw_ns, reason, off_s, 0, second.utc_s, moved_ns=moved)
         if si_ns <= self.last_si_ns:
             return Refused(raw_ns, "not-monotone", si_ns - self.last_si_ns, 1, second.utc_s, moved_ns=moved)
-        breach = self.gate.judge(raw_ns, self.phase_ns(raw_ns, si_ns))
+        breach = self.gate.judge(raw_ns, phase)
         if breach is None:
             return None
         silence_ns = max(self._limits.gap_budget_ns, _LEAST_SILENCE_NS)

@@ -45,8 +45,9 @@ class Timeline:
             return 0
         raw = event.raw_ns - last.raw_ns
         drift = event.real_ns - last.real_ns - raw
-        allowed = scale_up(abs(raw), _MAX_SLEW_PPT) + min(event.unc_ns + last.unc_ns, _MAX_UNC_NS)
-        if abs(drift) > allowed:
+        unsure = min(event.unc_ns + last.unc_ns, _MAX_UNC_NS)
+        # Mostly the brackets alone explain it, and no slew need be reckoned.
+        if abs(drift) > unsure and abs(drift) > scale_up(abs(raw), _MAX_SLEW_PPT) + unsure:
             self._base, self._rate = event, None
             return drift
         span = event.raw_ns - self._base.raw_ns

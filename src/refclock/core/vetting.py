@@ -75,7 +75,8 @@ class Vetting:
             self._heard_ns = None
             self._restart()
             found += self._move(raw_ns, Trigger.SILENT, "silence")
-        return found + self._latch(raw_ns, self.episodes.latch(raw_ns))
+        due = self.episodes.latch(raw_ns)
+        return found if due is None else found + self._latch(raw_ns, due)
 
     def _latch(self, raw_ns: int, due: tuple[Trigger, str] | None) -> list[Found]:
         """Lock, after a last word on who is wrong (which may find that it was the raw counter)."""
@@ -186,13 +187,16 @@ class Vetting:
     def _count_witnesses(self, raw_ns: int, said: Assessment) -> list[Found]:
         """Degraded at once when a witness is lost; vetted again when it has been back for a while."""
         if said.agreeing < self.limits.witnesses:
-            self._enough_since_ns = None
-            return self._move(raw_ns, Trigger.WITNESS_LOST, said.in_words(self.limits.witnesses))
-        if self._enough_since_ns is None:
-            self._enough_since_ns = raw_ns
-        if raw_ns - self._enough_since_ns < _BACK_NS:
-            return []
-        return self._move(raw_ns, Trigger.WITNESS_BACK, said.in_words(self.limits.witnesses))
+            self._enough_since_ns, trigger = None, Trigger.WITNESS_LOST
+        else:
+            if self._enough_since_ns is None:
+                self._enough_since_ns = raw_ns
+            if raw_ns - self._enough_since_ns < _BACK_NS:
+                return []
+            trigger = Trigger.WITNESS_BACK
+        if after(self.mode, trigger) is self.mode:
+            return []  # as in nearly every second: no words are needed
+        return self._move(raw_ns, trigger, said.in_words(self.limits.witnesses))
 
     def _publish(self, second: Second, si_ns: int, said: Assessment) -> list[Found]:
         raw_ns, judge, leap = second.edge.raw_ns, self.judge, self.witnesses.leap
