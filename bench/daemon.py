@@ -29,9 +29,9 @@ from measure import LOOP, NOTHING, best, refclock, script
 from refclock.ports import stamp
 from refclock.runtime import StateFile
 from refclock.sinks.segment import find
+from refclock.stage.play import Stage
+from refclock.stage.site import claim_unit, enrolment, policy_text, remove_segment
 from refclock.wire import shm
-from refclock.world.live import Stage
-from refclock.world.live_site import claim_unit, enrolment, policy_text, remove_segment
 
 DWELL_S = 5
 SETTLE_S = 12  # the dwell, and what is imported and allocated but once

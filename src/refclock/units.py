@@ -42,13 +42,19 @@ def nearest_second(instant_ns: int) -> int:
 
 
 def show_ns(value_ns: int) -> str:
-    """A duration for people, three significant digits: ``+3.20 ms``, ``-17.0 us``, ``0 ns``."""
+    """A duration for people, three significant digits, cut off: ``+3.20 ms``, ``-17.0 us``, ``0 ns``.
+
+    Cut off, so that what falls short of a limit is never shown as the limit; but whole seconds of a
+    thousand or more (a date gone wrong) are rounded.
+    """
     size = abs(value_ns)
     sign = "-" if value_ns < 0 else "+" if value_ns > 0 else ""
+    if size >= 1000 * NS_PER_S:
+        return f"{sign}{nearest_second(size)} s"
     for unit, name in ((NS_PER_S, "s"), (NS_PER_MS, "ms"), (NS_PER_US, "us")):
         if size >= unit:
             whole, rest = divmod(size, unit)
-            digits = max(0, 3 - len(str(whole)))
+            digits = 3 - len(str(whole))
             shown = f"{whole}.{rest * 10**digits // unit:0{digits}d}" if digits else str(whole)
             return f"{sign}{shown} {name}"
     return f"{sign}{size} ns"

@@ -18,12 +18,12 @@ from refclock.cli.status import ask
 from refclock.errors import PortError
 from refclock.runtime import StateFile
 from refclock.sinks.segment import facts_of, find
+from refclock.stage.chronyd import ChronydX, Heard
+from refclock.stage.daemon import CAPTURE, CONFIG, DECISIONS, STATE, Daemon, verify_replay
+from refclock.stage.play import Stage
+from refclock.stage.site import claim_unit, enrolment, policy_text, remove_segment
 from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, nearest_second
 from refclock.wire import shm
-from refclock.world.live import Stage
-from refclock.world.live_chrony import ChronydX, Heard
-from refclock.world.live_daemon import CAPTURE, CONFIG, DECISIONS, STATE, Daemon, verify_replay
-from refclock.world.live_site import claim_unit, enrolment, policy_text, remove_segment
 
 pytestmark = pytest.mark.integration
 

@@ -204,7 +204,7 @@ def test_no_reanchoring_without_a_witness():
     host.now_s += 1200
     found = host.second(30)
     assert only(found, Publish) == []
-    assert "reanchor" in reasons(found)
+    assert "reanchor-waits" in reasons(found)
 
 
 def test_silence_of_the_servers_does_not_let_the_rtc_alone_vouch_for_a_reanchoring():

@@ -12,14 +12,14 @@ from refclock.cli import demo, main, screen
 from refclock.cli.screen import Plain, Scene, Screen, frame, second_line, suitable
 from refclock.errors import ConfigError, RefclockError
 from refclock.policy import LIMIT_ROWS, PROFILES, parse_policy
+from refclock.stage import chronyd as live_chrony
+from refclock.stage.chronyd import Heard, read_reports
+from refclock.stage.end import ignore_signals, orderly_end
+from refclock.stage.ledger import Ledger, Tail
+from refclock.stage.site import policy_text, shortened
+from refclock.stage.verdict import verdict
 from refclock.units import NS_PER_MS, NS_PER_S
-from refclock.world import live_chrony
 from refclock.world.attacks import DEEDS, parse_attack
-from refclock.world.live_chrony import Heard, read_reports
-from refclock.world.live_end import ignore_signals, orderly_end
-from refclock.world.live_ledger import Ledger, Tail
-from refclock.world.live_site import policy_text, shortened
-from refclock.world.live_verdict import verdict
 
 NOT_LIVE = {"foreign-step", "clocksource", "raw", "vm-pause", "reboot", "leap-59"}
 

@@ -37,7 +37,17 @@ def _overview() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status (0 well, 1 found wanting, 2 unusable input)."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except BrokenPipeError:
+        # The reader of our output left; there is nobody to tell. Keep the interpreter from trying again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0 if words else 2
@@ -61,9 +71,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RefclockError as error:
         print(f"refclock {words[0]}: {error}", file=sys.stderr)
         return error.exit_status
-    except BrokenPipeError:
-        # The reader of our output left; there is nobody to tell. Keep the interpreter from trying again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return 130

@@ -15,15 +15,15 @@ from refclock.cli.status import ask
 from refclock.errors import ConfigError, PortError, RefclockError
 from refclock.policy import PROFILES
 from refclock.runtime import StateFile
+from refclock.stage.chronyd import ChronydX, programs
+from refclock.stage.daemon import CAPTURE, CONFIG, DECISIONS, LOG, STATE, Daemon, verify_replay
+from refclock.stage.end import ignore_signals, orderly_end
+from refclock.stage.ledger import Ledger, Tail
+from refclock.stage.play import Stage
+from refclock.stage.site import claim_unit, enrolment, policy_text, remove_segment, shortened
+from refclock.stage.verdict import verdict
 from refclock.units import NS_PER_S, show_ns
 from refclock.world.attacks import DEEDS, Attack, parse_attack
-from refclock.world.live import Stage
-from refclock.world.live_chrony import ChronydX, programs
-from refclock.world.live_daemon import CAPTURE, CONFIG, DECISIONS, LOG, STATE, Daemon, verify_replay
-from refclock.world.live_end import ignore_signals, orderly_end
-from refclock.world.live_ledger import Ledger, Tail
-from refclock.world.live_site import claim_unit, enrolment, policy_text, remove_segment, shortened
-from refclock.world.live_verdict import verdict
 from refclock.world.quantities import Kind, parse_quantity
 from refclock.world.receiver import PERSONALITIES
 

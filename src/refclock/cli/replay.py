@@ -9,11 +9,13 @@ from refclock import BUILD_UTC_S
 from refclock.capture import CaptureReader
 from refclock.cli.configfile import read_config
 from refclock.cli.summary import Summary, unmet
+from refclock.cli.truth import Truth
 from refclock.core.bridge import Bridge
 from refclock.errors import CaptureError
 from refclock.jsonform import decision_line
 from refclock.model import Decision
 from refclock.policy import Policy, override, parse_policy
+from refclock.units import S_PER_DAY
 
 EXAMPLE = "refclock replay monday.jsonl.xz --summary"
 _BATCH = 4096
@@ -42,13 +44,23 @@ def own_policy(reader: CaptureReader) -> Policy:
 
 def bridge_for(header: Mapping[str, object], policy: Policy) -> Bridge:
     """The core as it was when the capture was made: under its policy, ports and build date."""
-    host, ports = header.get("host"), header.get("ports")
-    built = host.get("build_utc_s") if isinstance(host, dict) else None
+    ports = header.get("ports")
     listed = ports.values() if isinstance(ports, dict) else ()
     has_pps = policy.pps is not None or any(
         isinstance(one, dict) and one.get("kind") == "pps" for one in listed
     )
-    return Bridge(policy, built if isinstance(built, int) else BUILD_UTC_S, has_pps)
+    return Bridge(policy, _built_s(header), has_pps)
+
+
+def _built_s(header: Mapping[str, object]) -> int:
+    """The build date (POSIX s) that sets the floor of dates. A header that states none is judged under this
+    program's, but a simulated world of earlier days under one of its own time."""
+    host = header.get("host")
+    built = host.get("build_utc_s") if isinstance(host, dict) else None
+    if type(built) is int and 0 <= built < 1 << 40:
+        return built
+    truth = Truth.of(header)
+    return BUILD_UTC_S if truth is None else min(BUILD_UTC_S, truth.begins_s - S_PER_DAY)
 
 
 def replay(reader: CaptureReader, bridge: Bridge) -> Iterator[Decision]:
@@ -66,17 +78,20 @@ def main(args: argparse.Namespace) -> int:
         summary = Summary(reader.header)
         digest, count = hashlib.sha256(), 0
         lines: list[str] = []
-        for decision in replay(reader, bridge):
-            count += 1
-            line = decision_line(decision) + "\n"
-            digest.update(line.encode())
-            summary.add(decision)
-            if not (args.summary or args.verify):
-                lines.append(line)
-                if len(lines) >= _BATCH:
-                    sys.stdout.write("".join(lines))
-                    lines.clear()
-        sys.stdout.write("".join(lines))
+        try:
+            for decision in replay(reader, bridge):
+                count += 1
+                line = decision_line(decision) + "\n"
+                digest.update(line.encode())
+                summary.add(decision)
+                if not (args.summary or args.verify):
+                    lines.append(line)
+                    if len(lines) >= _BATCH:
+                        sys.stdout.write("".join(lines))
+                        lines.clear()
+        finally:
+            # Also what was decided before a damage.
+            sys.stdout.write("".join(lines))
         summary.finish(bridge, reader)
     for note in summary.notes:
         print(f"refclock replay: {args.capture}: {note}", file=sys.stderr)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from refclock.core.reasons import REASONS
+from refclock.stage.chronyd import Heard
+from refclock.stage.ledger import milliseconds
+from refclock.stage.verdict import span, waits
 from refclock.units import NS_PER_S, show_ns
-from refclock.world.live_chrony import Heard
-from refclock.world.live_ledger import milliseconds
-from refclock.world.live_verdict import span, waits
 
 WIDTH = 80
 _LABEL = 9

@@ -127,7 +127,7 @@ def unmet(header: Mapping[str, object], summary: Summary) -> list[str]:
     if "accused" in expect and expect["accused"] not in summary.accused:
         failed.append(f"accused {summary.accused or 'nobody'}, expected {expect['accused']}")
     for reason in expect["withheld"] if isinstance(expect.get("withheld"), list) else ():
-        if reason not in summary.withheld:
+        if str(reason) not in summary.withheld:
             failed.append(f"nothing withheld for {reason}")
     limit = expect.get("max_error_ns")
     if isinstance(limit, int) and summary.worst_ns is not None and summary.worst_ns > limit:

@@ -30,8 +30,15 @@ class Truth:
         pairs = [one for one in knots if [type(part) for part in one] == [int, int]]
         if len(pairs) < 2 or any(a[0] >= b[0] for a, b in pairwise(pairs)):
             return None
-        leaps = [tuple(one) for one in told.get("leap", []) if isinstance(one, list)]
-        return cls([(a, b) for a, b in pairs], [(a, b) for a, b in leaps])
+        listed = told.get("leap")
+        leaps = [one for one in listed if isinstance(one, list)] if isinstance(listed, list) else []
+        known = [(one[0], one[1]) for one in leaps if [type(part) for part in one] == [int, int]]
+        return cls([(a, b) for a, b in pairs], known)
+
+    @property
+    def begins_s(self) -> int:
+        """The earliest true UTC, in POSIX seconds."""
+        return min(utc for _, utc in self._knots) // NS_PER_S
 
     def utc_ns(self, raw_ns: int) -> int:
         """True UTC in POSIX ns (leap seconds taken out) at a reading of the counter."""

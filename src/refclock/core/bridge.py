@@ -36,6 +36,7 @@ from refclock.wire.scanner import Scanner
 # An edge fetched later than this cannot be placed well on the raw counter.
 _MAX_EDGE_AGE_NS = 2 * NS_PER_S
 _KEPT_CHUNKS = 64
+_LONGEST_REASON = 200
 
 
 class Bridge:
@@ -63,6 +64,7 @@ class Bridge:
             SystemClock: self._on_system,
             Command: self._on_command,
         }
+        self._ports: dict[str, str] = {}
         self._latest_ns = -(1 << 63)
         self._identity: tuple[str, str] | None = None
         self._memory: Mapping[str, object] | None = None
@@ -122,7 +124,13 @@ class Bridge:
         """What the system clock shows at a reading of the raw counter, by the last event; None before it."""
         return self._timeline.system_ns(raw_ns)
 
+    def _mine(self, kind: str, port: str) -> bool:
+        """Whether a port is the receiver's. A bridge vets one: the first port of a kind that speaks."""
+        return self._ports.setdefault(kind, port) == port
+
     def _on_bytes(self, event: SerialBytes) -> list[Refused | Decision]:
+        if not self._mine("serial", event.port):
+            return []
         self._received += len(event.data)
         self._chunks.append((self._received, event))
         found: list[Refused | Decision] = []
@@ -160,6 +168,12 @@ class Bridge:
         if cesium is not None:
             cesium.on_edge(placed)
             return []
+        if not self._mine("pps", event.port):
+            return []
+        if not self._has_pps:
+            # A capture whose header is silent about its ports: there is a pulse after all.
+            self._has_pps = True
+            self.pairing = Pairing(self.policy, True, self.health)
         edge = Edge(placed.raw_ns, placed.unc_ns, event.at_ns)
         return self._vet(self.pairing.on_edge(edge, event.seq, self.vetting.witnesses.rate))
 
@@ -196,7 +210,7 @@ class Bridge:
             return list(memory.restore(self.vetting, event.raw_ns, event.args))
         if event.verb == "rearm":
             return list(
-                self.vetting.rearm(event.raw_ns, str(event.args.get("reason", "")) or "no reason given")
+                self.vetting.rearm(event.raw_ns, _plain(event.args.get("reason")) or "no reason given")
             )
         if event.verb == "enroll":
             return list(memory.enroll(self.vetting, event.raw_ns, event.args))
@@ -236,3 +250,8 @@ class Bridge:
         elif isinstance(one, ModeChange):
             self.mode_reason, self.mode_since_ns = one.reason, one.raw_ns
         return one
+
+
+def _plain(text: object) -> str:
+    """An operator's words as one printable line: a capture may hold anything."""
+    return "".join(one if one.isprintable() else " " for one in str(text or "")[:_LONGEST_REASON]).strip()

@@ -49,7 +49,9 @@ def established(vetting: Vetting, raw_ns: int, system_ns: int | None) -> list[st
     if system_ns is None or system_ns + tolerance < vetting.dates.floor_s * NS_PER_S:
         return []
     system_ns = vetting.witnesses.leap.si_ns(system_ns)
-    told = opinions(vetting, raw_ns)
+    # An interval of minutes agrees with everything; that is no second opinion.
+    widest_ns = vetting.limits.rtc_error_ns + tolerance
+    told = {name: one for name, one in opinions(vetting, raw_ns).items() if one.half_ns <= widest_ns}
     for one, other in combinations(told, 2):
         lo_ns = max(told[one].lo_ns, told[other].lo_ns)
         hi_ns = min(told[one].hi_ns, told[other].hi_ns)

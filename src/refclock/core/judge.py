@@ -130,11 +130,11 @@ class Judge:
         off = abs(self.moved_ns(raw_ns, si_ns))
         holdover = self.holdover_ns(raw_ns)
         allowed = self._limits.reanchor_year_ns - self.reanchored_ns(raw_ns)
-        if off > holdover or not witnessed or excess_ns > allowed:
-            return Refused(
-                raw_ns, "reanchor", max(off, excess_ns), min(holdover, max(0, allowed)), second.utc_s
-            )
-        return None
+        value, limit = max(off, excess_ns), min(holdover, max(0, allowed))
+        if off > holdover or excess_ns > allowed:
+            return Refused(raw_ns, "reanchor", value, limit, second.utc_s)
+        # After a power cut the receiver may be back before the servers: that is a wait, not a lie.
+        return None if witnessed else Refused(raw_ns, "reanchor-waits", value, limit, second.utc_s)
 
     def _reanchor(self, raw_ns: int, si_ns: int, excess_ns: int) -> None:
         off = abs(self.moved_ns(raw_ns, si_ns))

@@ -101,6 +101,10 @@ REASONS = {
     "witnesses": Reason(
         "wait", "too few witnesses agree with the receiver", "witnesses", "see which are missing, and why",
     ),
+    "reanchor-waits": Reason(
+        "wait", "after a long silence a witness must agree before the receiver is believed again", "ns",
+        "see which witnesses are missing, and why",
+    ),
     "edge-proof-unproven": Reason(
         "wait", "no witness is sharp enough to tell which pulse a label names", "ns",
         "add NTP servers, or enroll the RTC",

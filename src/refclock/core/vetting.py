@@ -20,6 +20,8 @@ from refclock.units import NS_PER_MS, NS_PER_S, show_ns
 # A paused machine loses at least this much; and two clocks that lost the same differ by no more than this.
 _PAUSE_NS = 100 * NS_PER_MS
 _ALIKE_NS = 25 * NS_PER_MS
+# Where the quorum objects, its objection says more than these.
+_RETURNS = ("reanchor", "reanchor-waits")
 _BACK_NS = 64 * NS_PER_S
 
 Found = Refused | Decision
@@ -174,7 +176,7 @@ class Vetting:
         raw_ns, judge = second.edge.raw_ns, self.judge
         assert judge is not None  # every trusted mode has one
         refused = judge.judge(second, si_ns, said.supports_reanchor)
-        if said.quorum_objects is not None and (refused is None or refused.reason == "reanchor"):
+        if said.quorum_objects is not None and (refused is None or refused.reason in _RETURNS):
             refused = replace(said.quorum_objects, moved_ns=judge.moved_ns(raw_ns, si_ns))
         refused = refused or said.cesium_objects or said.chrony_objects
         if refused is not None:

@@ -40,6 +40,9 @@ class _Document:
             self.tables: Mapping[str, object] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{name}: not valid TOML: {error}. Mend the syntax at that place.") from None
+        except (ValueError, RecursionError):
+            # A number of thousands of digits, or brackets nested as deep.
+            raise ConfigError(f"{name}: not a configuration: it holds a monstrous value.") from None
 
     def line(self, table: str, key: str = "") -> int:
         """The line (1-based) of a key in a table, of the table's header, or 1 if it cannot be told."""
@@ -48,7 +51,7 @@ class _Document:
             bare = line.strip()
             if bare.startswith("["):
                 current = bare.strip("[]").split("]")[0].strip()
-                if current == table:
+                if current == table or (not table and current == key):
                     header_line = number
             else:
                 left = bare.split("=", 1)[0].strip().strip("\"'")

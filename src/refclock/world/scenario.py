@@ -71,6 +71,9 @@ class World:
         self.end_ns = start_ns + duration_ns
         self.leap_at_s = self._leap_second()
         self.attacks = [parse_attack(text, start_ns, duration_ns, seed) for text in arguments.attacks]
+        for attack in self.attacks:
+            if attack.start_ns >= self.end_ns:
+                raise ConfigError(f"attack {attack.text!r}: begins after the end; name an earlier time.")
         self._plan = plan = host_plan(self.attacks)
         kind, spacing_s = CLASSES[PROFILE_CLASS[arguments.profile]], knot_spacing_s(duration_ns)
         noise = RateNoise(kind, Chance(seed, "raw rate"), spacing_s)

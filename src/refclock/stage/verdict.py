@@ -3,8 +3,8 @@
 import textwrap
 
 from refclock.core.reasons import REASONS
+from refclock.stage.ledger import FULL_REACH, Ledger, milliseconds
 from refclock.units import NS_PER_S, show_ns
-from refclock.world.live_ledger import FULL_REACH, Ledger, milliseconds
 
 _WIDTH = 80
 _START_S = 3  # until the receiver is heard and the quorum stands

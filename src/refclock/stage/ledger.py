@@ -10,10 +10,10 @@ from pathlib import Path
 from refclock.core.attribution import in_words
 from refclock.core.reasons import REASONS
 from refclock.model import Accuse
+from refclock.stage.chronyd import Heard
+from refclock.stage.play import TrueTime
 from refclock.units import NS_PER_MS
 from refclock.world.attacks import Attack
-from refclock.world.live import TrueTime
-from refclock.world.live_chrony import Heard
 
 Fields = Mapping[str, object]
 FULL_REACH = 0o377

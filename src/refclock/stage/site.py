@@ -7,8 +7,8 @@ from refclock.core.memory import VERSION
 from refclock.errors import PortError, RefclockError
 from refclock.policy import LIMIT_ROWS, PROFILES
 from refclock.sinks.segment import find, open_segment
+from refclock.stage.play import Stage
 from refclock.units import NS_PER_S, S_PER_DAY
-from refclock.world.live import Stage
 from refclock.world.receiver import PERSONALITIES
 
 # What the operator's `enroll` would have measured: the counter's rate within 0.1 ppm, the RTC's within 1 ppm.

@@ -22,10 +22,10 @@ from refclock.errors import PortError
 from refclock.model import SystemClock
 from refclock.ports import stamp
 from refclock.ports.systemclock import SystemClockPort
+from refclock.stage.servers import LiveServer
 from refclock.units import NS_PER_MS, NS_PER_S, PPT_ONE, PPT_PER_PPB, PPT_PER_PPM
 from refclock.world.attacks import Attack, parse_attack
 from refclock.world.chance import Chance
-from refclock.world.live_servers import LiveServer
 from refclock.world.receiver import Receiver
 
 _TICK_US = 10_000  # adjtimex(2): the nominal tick; each microsecond off it is 100 ppm
