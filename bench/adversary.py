@@ -3,6 +3,7 @@
 usage: python bench/adversary.py [--runs N] [--seconds N] [--seed N] [--jobs N] [--profile P] [--figure DIR]
        python bench/adversary.py --play PLAN      one run, told second by second
        python bench/adversary.py --draw DIR       the figure from its CSV again
+       python bench/adversary.py --golden DIR     the worst as captures, bytes and pulses
 
 Each run drives the core at the level of candidate seconds and witnesses' answers (bench/search). A violation
 prints the plan that shows it, made as small as it gets, and the exit status is 1.
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 
 from search.evolve import Tally, search
+from search.golden import write_golden
 from search.plan import Plan
 from search.play import Player, minimal
 from search.report import draw_figure, table, write_csv
@@ -115,9 +117,14 @@ def main() -> int:
     parser.add_argument("--figure", type=Path, metavar="DIR", help="write figure, CSV and table there")
     parser.add_argument("--play", metavar="PLAN", help="one plan, as a violation prints it")
     parser.add_argument("--draw", type=Path, metavar="DIR")
+    parser.add_argument("--golden", type=Path, metavar="DIR")
     args = parser.parse_args()
     if args.draw:
         draw_figure(args.draw / CSV, args.draw / PNG)
+        return 0
+    if args.golden:
+        for path in write_golden(args.golden):
+            print(path)
         return 0
     return play_aloud(args.play) if args.play else run(args)
 

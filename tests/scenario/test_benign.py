@@ -1,5 +1,7 @@
-"""A night in which nobody attacks: no rejection, no accusation, every holdover with its cause. bench/benign.py
-does the same for sixty days."""
+"""A night in which nobody attacks: no rejection, no accusation, every holdover with its cause.
+
+bench/benign.py does the same for sixty days.
+"""
 
 import pytest
 from benign import live
