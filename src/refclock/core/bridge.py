@@ -6,22 +6,21 @@ Nothing here reads a clock: time is what the events say. The same events give th
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from refclock.core import memory, view
+from refclock.core import memory
+from refclock.core.diary import Diary
 from refclock.core.health import ReceiverHealth
 from refclock.core.pairing import Edge, Pairing, Refused, Second
-from refclock.core.refusals import Refusals
+from refclock.core.rows import witness_rows
 from refclock.core.timeline import Timeline
 from refclock.core.vetting import Vetting
+from refclock.core.view import view
 from refclock.model import (
-    Accuse,
     Command,
     Decision,
     Event,
-    ModeChange,
     NtpReply,
     PhcReading,
     PpsEdge,
-    Publish,
     RtcTick,
     SerialBytes,
     SourceReport,
@@ -68,13 +67,7 @@ class Bridge:
         self._latest_ns = -(1 << 63)
         self._identity: tuple[str, str] | None = None
         self._memory: Mapping[str, object] | None = None
-        self.last_publish: Publish | None = None
-        self.last_withhold: Withhold | None = None
-        self.last_accusation: Accuse | None = None
-        self.refusals = Refusals()
-        self.mode_reason = "started"
-        self.mode_since_ns: int | None = None
-        self.counters: dict[str, int] = {"published": 0, "withheld": 0, "accused": 0}
+        self.diary = Diary()
 
     def _listen_anew(self) -> None:
         """Forget what the receiver said and when: at the start, and when the raw counter begins anew."""
@@ -112,11 +105,13 @@ class Bridge:
 
     def view(self, raw_ns: int) -> dict[str, object]:
         """The state for people and monitors, as JSON-able values (docs/status.md)."""
-        return view.view(self, raw_ns)
+        told = view(self.vetting, self.diary, raw_ns, self.system_ns(raw_ns))
+        edges = {"extra_edges": self.pairing.extra_edges, "missed_edges": self.pairing.missed_edges}
+        return told | {"counters": {**self.diary.counters, **edges}}
 
     def memory(self) -> dict[str, object]:
         """What must survive a restart."""
-        kept = memory.remember(self.vetting, self._identity, self.mode_reason)
+        kept = memory.remember(self.vetting, self._identity, self.diary.mode_reason)
         # A restart before the boot was identified forgives nothing either.
         return kept | memory.raw_based(self._memory) if self._memory is not None else kept
 
@@ -229,26 +224,12 @@ class Bridge:
             self.vetting.witnesses.leap.load_table(expires, pairs)
 
     def _note(self, one: Refused | Decision) -> Decision:
-        """Count and remember a decision; a refusal becomes one here."""
+        """Enter a decision in the diary; a refusal becomes one here."""
         if isinstance(one, Refused):
             utc_ns = None if one.utc_s is None else one.utc_s * NS_PER_S
             one = Withhold(one.raw_ns, one.reason, one.value, one.limit, utc_ns, one.mask)
-        if isinstance(one, Publish):
-            self.counters["published"] += 1
-            self.last_publish = one
-            self.refusals.accepted()
-        elif isinstance(one, Withhold):
-            self.counters["withheld"] += 1
-            self.counters[one.reason] = self.counters.get(one.reason, 0) + 1
-            self.last_withhold = one
-            at_ns = one.raw_ns
-            self.refusals.note(one, self.system_ns(at_ns) or 0, lambda: view.witness_rows(self, at_ns))
-        elif isinstance(one, Accuse):
-            self.counters["accused"] += 1
-            self.last_accusation = one
-            self.refusals.accuse(one)
-        elif isinstance(one, ModeChange):
-            self.mode_reason, self.mode_since_ns = one.reason, one.raw_ns
+        at_ns = one.raw_ns
+        self.diary.note(one, self.system_ns(at_ns) or 0, lambda: witness_rows(self.vetting, at_ns))
         return one
 
 
