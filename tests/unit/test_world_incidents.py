@@ -9,9 +9,9 @@ from refclock.units import GPS_EPOCH_S, NS_PER_S, NS_PER_US, S_PER_WEEK
 from refclock.wire.report import Health, Label
 from refclock.wire.scanner import Scanner
 from refclock.world import World, WorldArguments
+from refclock.world.attack import Answer
 from refclock.world.attacks import parse_attack
 from refclock.world.chance import Chance
-from refclock.world.deeds import Answer
 from refclock.world.labels import gps_leap_s
 from refclock.world.receiver import Receiver
 

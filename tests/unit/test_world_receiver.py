@@ -11,9 +11,10 @@ from refclock.errors import ConfigError
 from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, S_PER_WEEK
 from refclock.wire.report import Health, Label, LeapInfo
 from refclock.wire.scanner import Scanner
+from refclock.world.attack import Answer
 from refclock.world.attacks import DEEDS, attack_table, parse_attack
 from refclock.world.chance import Chance
-from refclock.world.deeds import Answer, month_end
+from refclock.world.deeds import month_end
 from refclock.world.receiver import PERSONALITIES, Receiver
 
 START_S = 1_803_859_200

@@ -13,7 +13,7 @@ from refclock.model import Accuse
 from refclock.stage.chronyd import Heard
 from refclock.stage.play import TrueTime
 from refclock.units import NS_PER_MS
-from refclock.world.attacks import Attack
+from refclock.world.attack import Attack
 
 Fields = Mapping[str, object]
 FULL_REACH = 0o377

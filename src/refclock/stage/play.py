@@ -24,7 +24,8 @@ from refclock.ports import stamp
 from refclock.ports.systemclock import SystemClockPort
 from refclock.stage.servers import LiveServer
 from refclock.units import NS_PER_MS, NS_PER_S, PPT_ONE, PPT_PER_PPB, PPT_PER_PPM
-from refclock.world.attacks import Attack, parse_attack
+from refclock.world.attack import Attack
+from refclock.world.attacks import parse_attack
 from refclock.world.chance import Chance
 from refclock.world.receiver import Receiver
 

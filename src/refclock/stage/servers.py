@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US
 from refclock.wire import sntp
-from refclock.world.attacks import Attack
+from refclock.world.attack import Answer, Attack
 from refclock.world.chance import Chance
-from refclock.world.deeds import Answer
 
 _PRECISION = -20
 _LONGEST = 1024

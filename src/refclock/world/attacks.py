@@ -4,41 +4,20 @@ Written ``NAME[:AMOUNT[,AMOUNT]][@TIME[+DURATION]]``; TIME counts from the start
 that ends leaves everything as it would have been without it.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from refclock.errors import ConfigError
 from refclock.units import NS_PER_S
 from refclock.world import deeds, incidents
+from refclock.world.attack import Attack, Deed, HostPlan
 from refclock.world.chance import Chance
-from refclock.world.deeds import Answer, HostPlan
 from refclock.world.quantities import Kind, Quantity, parse_duration, parse_quantity
-from refclock.world.receiver import Burst, Moment
 
 _NEVER_NS = 1 << 62
 # Where a host reboots several times each run of its counter begins so far above the next one's, that a
 # reading of the counter has one truth. Real counters all begin near zero.
 _RUN_NS = 6 * 3600 * NS_PER_S
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """One row: what an attacker is called, what amounts it takes, and what it changes.
-
-    ``forms`` are the kinds that each amount may have; ``default`` is taken where none is written
-    ("" for an attack without amounts).
-    """
-
-    name: str
-    forms: tuple[tuple[Kind, ...], ...]
-    default: str
-    meaning: str
-    receiver: Callable[["Attack", Moment], None] | None = None
-    burst: Callable[["Attack", Burst, bool], Burst] | None = None
-    answer: Callable[["Attack", Answer], None] | None = None
-    rtc: Callable[["Attack", int], int] | None = None
-    host: Callable[["Attack", HostPlan], None] | None = None
 
 
 _T, _R, _N = (Kind.TIME,), (Kind.RATE,), (Kind.COUNT,)
@@ -94,52 +73,6 @@ DEEDS = (
     Deed("reboot", (_L,), "45s", "host reboots and is away so long", host=_D.reboot),
 )  # fmt: skip
 _BY_NAME = {deed.name: deed for deed in DEEDS}
-
-
-@dataclass(slots=True)
-class Attack:
-    """One attacker at work from ``start_ns`` until ``end_ns`` (truth); ``amounts`` follow the deed's forms.
-
-    ``memory`` and ``walk_ns`` are what some of them remember.
-    """
-
-    deed: Deed
-    text: str
-    amounts: tuple[Quantity, ...]
-    start_ns: int
-    end_ns: int
-    chance: Chance
-    memory: deque[Burst] = field(default_factory=deque)
-    walk_ns: int = 0
-
-    def active(self, at_ns: int) -> bool:
-        """Whether it is at work at a true instant."""
-        return self.start_ns <= at_ns < self.end_ns
-
-    def receiver(self, moment: Moment) -> None:
-        """Change the receiver's state."""
-        if self.deed.receiver is not None and self.active(moment.second * NS_PER_S):
-            self.deed.receiver(self, moment)
-
-    def burst(self, moment: Moment, burst: Burst) -> Burst:
-        """Change the bytes themselves; called before the start as well, for those who record first."""
-        if self.deed.burst is None:
-            return burst
-        return self.deed.burst(self, burst, self.active(moment.second * NS_PER_S))
-
-    def answer(self, answer: Answer) -> None:
-        """Change what an NTP server answers."""
-        if self.deed.answer is not None and self.active(answer.at_ns):
-            self.deed.answer(self, answer)
-
-    def rtc_ns(self, at_ns: int) -> int:
-        """How far the RTC has been moved."""
-        return self.deed.rtc(self, at_ns) if self.deed.rtc is not None and self.active(at_ns) else 0
-
-    def host(self, plan: HostPlan) -> None:
-        """Enter what happens to the host itself."""
-        if self.deed.host is not None:
-            self.deed.host(self, plan)
 
 
 def parse_attack(text: str, start_ns: int, duration_ns: int, seed: int) -> Attack:

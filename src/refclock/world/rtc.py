@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from refclock.units import NS_PER_S, NS_PER_US, PPT_ONE, scale_down
-from refclock.world.attacks import Attack
+from refclock.world.attack import Attack
 from refclock.world.chance import Chance
 from refclock.world.oscillator import CLASSES, RateNoise
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US
 from refclock.wire.sntp import MODE_SERVER, NtpPacket, encode, from_posix_ns
-from refclock.world.attacks import Attack
+from refclock.world.attack import Answer, Attack
 from refclock.world.chance import Chance
-from refclock.world.deeds import Answer
 
 POLL_S = 64
 TIMEOUT_NS = NS_PER_S
