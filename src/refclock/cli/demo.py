@@ -23,7 +23,8 @@ from refclock.stage.play import Stage
 from refclock.stage.site import claim_unit, enrolment, policy_text, remove_segment, shortened
 from refclock.stage.verdict import verdict
 from refclock.units import NS_PER_S, show_ns
-from refclock.world.attacks import DEEDS, Attack, parse_attack
+from refclock.world.attack import Attack
+from refclock.world.attacks import DEEDS, parse_attack
 from refclock.world.quantities import Kind, parse_quantity
 from refclock.world.receiver import PERSONALITIES
 
