@@ -7,9 +7,9 @@ the receiver's own rate must agree with the NTP quorum's (docs/vetting.md, "Mode
 
 from dataclasses import dataclass
 
+from refclock.core.assessment import Assessment
 from refclock.core.interval import Interval, RawRate
 from refclock.core.pairing import Refused, Second
-from refclock.core.witnesses import Assessment
 from refclock.policy import Limits
 from refclock.units import NS_PER_S, nearest_second, rate_ppt
 

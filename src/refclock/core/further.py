@@ -5,16 +5,13 @@ first feed nor towards a new anchor; and the network is one witness, whether ref
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from refclock.core.assessment import Assessment
 from refclock.core.chronysources import ChronySources
 from refclock.core.interval import RawRate
 from refclock.core.pairing import Refused, Second
 from refclock.core.phc import PhcWitness
 from refclock.policy import Limits
-
-if TYPE_CHECKING:
-    from refclock.core.witnesses import Assessment
 
 
 class Further:
@@ -30,7 +27,7 @@ class Further:
         self.phc.forget_raw()
         self.chrony.forget_raw()
 
-    def join(self, said: "Assessment", second: Second, si_ns: int, rate: RawRate) -> "Assessment":
+    def join(self, said: Assessment, second: Second, si_ns: int, rate: RawRate) -> Assessment:
         """The others' view of a second with theirs added."""
         raw_ns, unc_ns = second.edge.raw_ns, second.edge.unc_ns
         phc, chrony = self.phc.interval(raw_ns, rate), self.chrony.at(raw_ns, rate)

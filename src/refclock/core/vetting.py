@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from refclock.core.acquire import Acquisition, Ready
+from refclock.core.assessment import Assessment
 from refclock.core.attribution import in_words
 from refclock.core.blame import Blame
 from refclock.core.dates import Dates
@@ -12,7 +13,7 @@ from refclock.core.ledger import Probes
 from refclock.core.modes import Trigger, after
 from refclock.core.pairing import Refused, Second
 from refclock.core.reasons import REASONS, is_rejection
-from refclock.core.witnesses import Assessment, Witnesses
+from refclock.core.witnesses import Witnesses
 from refclock.model import Accuse, Decision, Mode, ModeChange, Publish
 from refclock.policy import Policy
 from refclock.units import NS_PER_MS, NS_PER_S, show_ns
