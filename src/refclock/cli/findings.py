@@ -1,15 +1,16 @@
 """What ``refclock check`` finds: one finding for each thing that a daemon with this configuration needs."""
 
 import os
+import select
 import selectors
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from refclock.cli.status import ask
 from refclock.errors import ConfigError, PortError
-from refclock.model import NtpReply, PortChange, SystemClock
+from refclock.model import Event, NtpReply, PortChange, SourceReport, SystemClock
 from refclock.policy import Policy
 from refclock.ports import Port, ports_of, stamp
 from refclock.ports.holders import holders
@@ -54,6 +55,10 @@ def examine(policy: Policy, config: str) -> Iterator[Finding]:
     yield _pulse(policy, ports.get("pps0"))
     yield from _clock(policy, ports["sys0"], ports.get("rtc0"))
     yield from _servers(policy, [port for name, port in ports.items() if name.startswith("ntp")])
+    if "phc0" in ports:
+        yield _opened(ports["phc0"], "PHC")
+    if "chrony0" in ports:
+        yield _sources(ports["chrony0"])
     yield _segment(policy)
     yield _chronyd()
     yield _status(policy)
@@ -176,6 +181,22 @@ def _ask_all(ports: list[Port], timeout_ms: int) -> dict[str, NtpReply | str]:
     for port in ports:
         port.close()
     return answers
+
+
+def _sources(port: Port) -> Finding:
+    """One round of chronyc."""
+    finding, events = _opened(port, "chrony's sources"), list[Event]()
+    end = stamp.raw() + 6 * NS_PER_S
+    port.try_open()
+    while finding.verdict == OK and not events and stamp.raw() < end:
+        select.select([] if port.fd is None else [port.fd], [], [], 0.01)
+        events = [*port.on_ready(), *port.on_timer(stamp.raw())]
+    port.close()
+    for event in events:
+        if isinstance(event, PortChange):
+            return Finding(finding.what, event.reason, WARN)
+    heard = [event.peer for event in events if isinstance(event, SourceReport)]
+    return replace(finding, found=f"authenticated: {', '.join(heard)}") if heard else finding
 
 
 def _segment(policy: Policy) -> Finding:

@@ -1,7 +1,9 @@
 """Ports turn the world into events: one module per kind, none of which decides anything about time."""
 
 from refclock.policy import CESIUM_PORT, Policy
+from refclock.ports.chronysources import ChronySourcesPort
 from refclock.ports.ntp import ntp_ports
+from refclock.ports.phc import PhcPort
 from refclock.ports.port import DevicePort, Port
 from refclock.ports.pps import open_pps
 from refclock.ports.rtc import RtcPort
@@ -12,7 +14,8 @@ __all__ = ["DevicePort", "Port", "ports_of"]
 
 
 def ports_of(policy: Policy) -> list[Port]:
-    """The ports that a policy names, none of them open yet: sys0, gps0, pps0, cs0, rtc0, ntp0, ..."""
+    """The ports that a policy names, none of them open yet: sys0, gps0, pps0, cs0, rtc0, phc0,
+    ntp0, ..., chrony0."""
     ports: list[Port] = [SystemClockPort("sys0")]
     if policy.receiver.device:
         ports.append(SerialPort(policy.receiver, "gps0"))
@@ -22,5 +25,9 @@ def ports_of(policy: Policy) -> list[Port]:
         ports.append(open_pps(policy.cesium, CESIUM_PORT))
     if policy.rtc is not None:
         ports.append(RtcPort(policy.rtc, "rtc0"))
+    if policy.phc is not None:
+        ports.append(PhcPort(policy.phc, "phc0"))
     ports.extend(ntp_ports(policy.ntp))
+    if policy.chrony is not None:
+        ports.append(ChronySourcesPort(policy.chrony, "chrony0"))
     return ports

@@ -38,6 +38,10 @@ def port_table(policy: Policy) -> dict[str, dict[str, object]]:
         ports[CESIUM_PORT] = {"kind": "pps", "device": policy.cesium.device, "edge": policy.cesium.edge}
     if policy.rtc is not None:
         ports["rtc0"] = {"kind": "rtc"}
+    if policy.phc is not None:
+        ports["phc0"] = {"kind": "phc", "device": policy.phc.device}
+    if policy.chrony is not None:
+        ports["chrony0"] = {"kind": "src"}
     for number, peer in enumerate(policy.ntp.peers):
         ports[f"ntp{number}"] = {"kind": "ntp", "servers": [peer]}
     return ports
