@@ -20,6 +20,7 @@ from refclock.model import (
     RtcTick,
     SerialBytes,
     SerialSent,
+    SourceReport,
     SystemClock,
     Tick,
 )
@@ -55,6 +56,7 @@ JSON = st.recursive(
 )
 KEYS = [
     "floor_utc_ns", "raw_rate_ppt", "raw_rate_unc_ppt", "rtc_rate_ppt", "rtc_rate_unc_ppt", "episodes_s",
+    "phc_rate_ppt", "phc_rate_unc_ppt",
     "boot_id", "clocksource", "judge", "locked", "reason", "expires_s", "steps", "probes", "tampered",
     "lock_reason", "version",
 ]  # fmt: skip
@@ -71,6 +73,7 @@ EVENTS = st.one_of(
     st.builds(NtpReply, INT, INT, UNC, NAME, NAME, COOKIE, INT, INT, st.none() | st.binary(max_size=60)),
     st.builds(NtpReply, INT, INT, UNC, NAME, NAME, COOKIE, INT, INT, st.binary(min_size=48, max_size=48)),
     st.builds(PhcReading, INT, INT, UNC, NAME, INT),
+    st.builds(SourceReport, INT, INT, UNC, NAME, NAME, INT, INT, INT, st.booleans(), INT, INT),
     st.builds(SystemClock, INT, INT, UNC, INT, INT, INT, INT, INT, NAME, NAME),
     st.builds(PortChange, INT, INT, UNC, NAME, st.booleans(), NAME),
     COMMANDS,

@@ -7,7 +7,7 @@ from refclock.core.phc import PhcWitness
 from refclock.core.rates import Knot, Rates
 from refclock.model import Mode, ModeChange, PhcReading, Publish
 from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, PPT_PER_PPM
-from tests.unit.test_core_host import Host, only, reasons
+from tests.unit.test_core_host import Host, accused, only, reasons
 
 EXACT = RawRate(0, 0)
 UTC = 1_803_859_200 * NS_PER_S
@@ -291,3 +291,14 @@ def test_it_takes_no_verdict_away():
     assert alone is not None
     assert alone.source == "receiver"
     assert drift({"receiver": 20, "ntp": 0, "rtc": 0, "phc": 20}).source == "receiver"
+
+
+def test_a_live_host_asks_its_card_who_drifts():
+    host = Host()
+    live(host, 2000)
+    blame = host.bridge.vetting.blame
+    assert blame is not None
+    knot = blame._rates.before(host.stamp(host.now_s * NS_PER_S)[0])
+    assert knot is not None
+    assert "phc" in knot.offsets
+    assert accused(host.decisions) == []

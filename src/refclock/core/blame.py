@@ -6,7 +6,7 @@ from refclock.core.pairing import Refused
 from refclock.core.rates import Knot, Rates, Verdict, offset
 from refclock.core.witnesses import Witnesses
 from refclock.model import Accuse
-from refclock.units import NS_PER_S
+from refclock.units import NS_PER_S, rate_ppt
 
 # Who is wrong is said when the witnesses have spoken since the episode began, or after this long.
 _FRESH_NS = 200 * NS_PER_S
@@ -48,11 +48,16 @@ class Blame:
         if "rtc" in offsets:
             # Its interval widens with age; what counts here is how sharply its last tick was seen.
             offsets["rtc"] = offsets["rtc"][0], self._witnesses.rtc.tick_unc_ns
-        phc = self._witnesses.further.phc
-        told = offset(phc.interval(raw_ns, self._judge.rate), predicted)
-        if told is not None:
-            offsets["phc"] = told[0], phc.reading_unc_ns
         return Knot(raw_ns, offsets)
+
+    def _with_phc(self, knot: Knot) -> Knot:
+        """A network card's clock is asked about accepted seconds only: while one is being rejected, what it
+        says could keep a later and better word from being said."""
+        phc, raw_ns = self._witnesses.further.phc, knot.raw_ns
+        told = offset(phc.interval(raw_ns, self._judge.rate), self._judge.predicted_ns(raw_ns))
+        if told is None:
+            return knot
+        return Knot(raw_ns, {**knot.offsets, "phc": (told[0], phc.reading_unc_ns)})
 
     def accepted(self, raw_ns: int, si_ns: int, unc_ns: int) -> Accuse | None:
         """A second was accepted; a quarter of an hour apart the rates are looked at."""
@@ -60,7 +65,7 @@ class Blame:
             self._begin()
         if not self._rates.due(raw_ns):
             return None
-        verdict = self._rates.add(self._knot(raw_ns, si_ns, unc_ns))
+        verdict = self._rates.add(self._with_phc(self._knot(raw_ns, si_ns, unc_ns)))
         named, self._named = self._named, verdict.source if verdict is not None else ""
         return _accuse(raw_ns, verdict) if verdict is not None and verdict.source != named else None
 
@@ -70,7 +75,8 @@ class Blame:
         if refused.moved_ns is None:
             return None
         at, judge = refused.raw_ns, self._judge
-        quorum, rtc, complete = self._witnesses.since(began_ns, at)
+        suspect_ppt = abs(rate_ppt(refused.moved_ns, max(at - began_ns, NS_PER_S)))
+        quorum, rtc, complete = self._witnesses.since(began_ns, at, suspect_ppt)
         if not complete and at - began_ns < _FRESH_NS:
             return None
         # Two predictions: where the last accepted second leads, and where the anchor leads.
