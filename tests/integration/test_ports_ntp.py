@@ -299,7 +299,7 @@ def test_a_name_that_does_not_resolve(make, monkeypatch):
     port = make(("time.example", 123))
     with pytest.raises(PortError, match=r"time\.example:123: the name does not resolve.*ntp\.servers"):
         port.open()
-    assert asked == [("time.example", socket.AI_NUMERICHOST), ("time.example", 0)]
+    assert asked == [(b"time.example", socket.AI_NUMERICHOST), ("time.example", 0)]
     assert port.on_timer(port.wake_at()) == [], "told once"
 
 

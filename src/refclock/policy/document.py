@@ -4,7 +4,6 @@ error that names the file, the line, the key, what was expected and how to mend 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 
 from refclock.errors import ConfigError
 from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits, profile_limits
@@ -68,6 +67,9 @@ class _Document:
     def refuse_unknown(self, table: str, found: Mapping[str, object], known: tuple[str, ...]) -> None:
         for key in found:
             if key not in known:
+                # Only for one who mistyped: it is not to be paid for at each start.
+                from difflib import get_close_matches  # noqa: PLC0415
+
                 near = get_close_matches(key, known, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}."
                 raise self.fail(table, key, f"unknown key; {hint}")

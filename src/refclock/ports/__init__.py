@@ -1,7 +1,6 @@
 """Ports turn the world into events: one module per kind, none of which decides anything about time."""
 
 from refclock.policy import CESIUM_PORT, Policy
-from refclock.ports.chronysources import ChronySourcesPort
 from refclock.ports.ntp import ntp_ports
 from refclock.ports.phc import PhcPort
 from refclock.ports.port import DevicePort, Port
@@ -29,5 +28,8 @@ def ports_of(policy: Policy) -> list[Port]:
         ports.append(PhcPort(policy.phc, "phc0"))
     ports.extend(ntp_ports(policy.ntp))
     if policy.chrony is not None:
+        # Only for those who want one: what starts its child costs a fifteenth of a start-up.
+        from refclock.ports.chronysources import ChronySourcesPort  # noqa: PLC0415
+
         ports.append(ChronySourcesPort(policy.chrony, "chrony0"))
     return ports

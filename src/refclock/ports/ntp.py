@@ -81,7 +81,9 @@ class NtpPort(DevicePort):
         kind = {"type": socket.SOCK_DGRAM, "proto": socket.IPPROTO_UDP}
         try:
             try:
-                found = socket.getaddrinfo(self._host, self._port, flags=socket.AI_NUMERICHOST, **kind)
+                # As bytes: a text goes through the idna codec, whose tables an address can do without.
+                literal = self._host.encode()
+                found = socket.getaddrinfo(literal, self._port, flags=socket.AI_NUMERICHOST, **kind)
             except socket.gaierror:  # not an address
                 found = socket.getaddrinfo(self._host, self._port, **kind)
         except (OSError, UnicodeError) as error:
