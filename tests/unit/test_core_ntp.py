@@ -119,8 +119,8 @@ def answer(lo: int, hi: int, at: int = 0, leap: int = 0) -> Answer:
 
 def test_a_cookie_counts_once():
     peer = Peer("a")
-    assert peer.take(reply(), answer(0, 9)) is None
-    again = peer.take(reply(), answer(0, 1))
+    assert peer.take(reply(), answer(0, 9), RATE) is None
+    again = peer.take(reply(), answer(0, 1), RATE)
     assert again is not None
     assert again.reason == "ntp-duplicate"
     assert len(peer.answers) == 1
@@ -132,7 +132,7 @@ def test_a_peer_remembers_eight_and_says_the_narrowest():
     assert peer.leap == 0
     assert peer.interval(0, RATE, 0) is None
     for index in range(10):
-        peer.take(reply(cookie=str(index)), answer(0, 100 - index, index, leap=1))
+        peer.take(reply(cookie=str(index)), answer(0, 100 - index, index, leap=1), RATE)
     assert len(peer.answers) == 8
     assert peer.leap == 1
     said = peer.interval(9, RawRate(0, 0), 0)
@@ -143,8 +143,8 @@ def test_a_peer_remembers_eight_and_says_the_narrowest():
 
 def test_an_old_narrow_answer_gives_way_to_a_new_one():
     peer = Peer("a")
-    peer.take(reply(cookie="1"), answer(0, 10, 0))
-    peer.take(reply(cookie="2"), answer(10**9, 10**9 + 1_000, 10**9))
+    peer.take(reply(cookie="1"), answer(0, 10, 0), RATE)
+    peer.take(reply(cookie="2"), answer(10**9, 10**9 + 1_000, 10**9), RATE)
     said = peer.interval(10**9, RATE, 0)
     assert said == Interval(10**9, 10**9 + 1_000, 10**9)
 
@@ -154,7 +154,7 @@ def quorum_of(**said: tuple[int, int] | None) -> Quorum:
     quorum = Quorum(tuple(said))
     for name, span in said.items():
         if span is not None:
-            quorum.peers[name].take(reply(), answer(*span))
+            quorum.peers[name].take(reply(), answer(*span), RATE)
     return quorum
 
 

@@ -51,7 +51,7 @@ def test_during_the_dwell():
 def test_while_feeding():
     host = Host().feed()
     host.ntp_one_ns = 300 * NS_PER_MS
-    host.second(20)
+    host.second(100)
     told = seen(host)
     assert told["mode"] == "vetted"
     assert told["enrolled"] is True

@@ -53,7 +53,7 @@ class ChronySources:
         if leap.near_boundary(utc_ns // NS_PER_S) or (event.peer not in self.peers and self._full(raw_ns)):
             return None
         told = Answer(Interval(leap.si_ns(utc_ns - half), leap.si_ns(utc_ns + half), raw_ns), event.leap)
-        self.peers.setdefault(event.peer, Peer(event.peer)).keep(told)
+        self.peers.setdefault(event.peer, Peer(event.peer)).keep(told, rate)
         self._refresh(raw_ns, rate)
         return None
 

@@ -4,6 +4,9 @@ from refclock.core.modes import Trigger
 from refclock.policy import Limits
 from refclock.units import NS_PER_S, S_PER_DAY
 
+# One single pulse astray may be noise on a wire (an extra one where the right one was missed): it is refused,
+# but only a second one makes it an episode of the day.
+_NOISE = "edge-window"
 # A rejection not repeated for this long is over, though its episode is not.
 _LASTS_NS = 60 * NS_PER_S
 
@@ -22,17 +25,29 @@ class Episodes:
         self.accused = False
         self._violation_ns: int | None = None
         self._last_ns = 0
+        self._doubtful = False
 
     def end(self) -> None:
         """A second was accepted, or the mode left the trusted ones."""
         self.began_ns = self._violation_ns = None
         self.accused = False
+        self._doubtful = False
+
+    def pardon(self) -> None:
+        """It was not the receiver's doing: the episode does not count."""
+        if self.began_ns is not None and not self._doubtful:
+            self.starts_s = self.starts_s[:-1]
 
     def reject(self, raw_ns: int, predicted_s: int, violation: bool, what: str) -> tuple[Trigger, str] | None:
         """A second was rejected; returns what this triggers, and why."""
         self._last_ns = raw_ns
         if self.began_ns is None:
             self.began_ns = raw_ns
+            self._doubtful = what == _NOISE
+            counts = not self._doubtful
+        else:
+            counts, self._doubtful = self._doubtful, False
+        if counts:
             self.starts_s = [at for at in self.starts_s if predicted_s - at < S_PER_DAY] + [predicted_s]
             if len(self.starts_s) >= self._limits.episodes_per_day:
                 return Trigger.LATCHED, f"{len(self.starts_s)} rejections within 24 h"

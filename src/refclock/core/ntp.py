@@ -103,7 +103,7 @@ class Peer:
         self.live = False
         self._cookie = ""
 
-    def take(self, reply: NtpReply, answer: Answer | Refusal) -> Refusal | None:
+    def take(self, reply: NtpReply, answer: Answer | Refusal, rate: RawRate) -> Refusal | None:
         """Remember an answer (its interval on SI UTC); a cookie counts once. Returns what was refused."""
         if isinstance(answer, Answer) and reply.cookie == self._cookie:
             answer = Refusal("ntp-duplicate", 1, 0)
@@ -112,12 +112,15 @@ class Peer:
             return answer
         self._cookie = reply.cookie
         self.refusal = None
-        self.keep(answer)
+        self.keep(answer, rate)
         return None
 
-    def keep(self, answer: Answer) -> None:
-        """Remember an answer that was found good."""
-        self.answers = [*self.answers[1 - _KEPT :], answer]
+    def keep(self, answer: Answer, rate: RawRate) -> None:
+        """Remember an answer that was found good. A server that contradicts what it said before is taken at
+        its latest word: its better days must not hide what it says now."""
+        at_ns = answer.interval.as_of_ns
+        agreeing = [one for one in self.answers if one.interval.at(at_ns, rate).meets(answer.interval)]
+        self.answers = [*agreeing[1 - _KEPT :], answer]
 
     def interval(self, raw_ns: int, rate: RawRate, since_ns: int) -> Interval | None:
         """The narrowest today of the answers that came at ``since_ns`` or later, as of now."""

@@ -28,7 +28,7 @@ class RtcWitness:
         self._since_ns: int | None = None
         self._tick: RtcTick | None = None
         self._leaps = 0
-        self._walked_ns = 0
+        self.walked_ns = self._pardoned_ns = 0
         self.stepped_ns = 0
         self.follows_system = False
         self.enrolled: tuple[int, int] | None = None
@@ -63,15 +63,23 @@ class RtcWitness:
         moved = (event.rtc_s - last.rtc_s) * NS_PER_S - passed - passed * self._rate_ppt // 10**12
         slack = event.unc_ns + last.unc_ns + _JUMP_SLACK_NS
         slack += scale_up(abs(passed), self.drift_ppt + rate.unc_ppt)
+        self.walked_ns += moved
+        walked = self.walked_ns - self._pardoned_ns
+        age = event.raw_ns - (self._since_ns or event.raw_ns)
         if abs(moved) > slack:
             self.stepped_ns = moved
-        else:
+        elif abs(walked) > slack + scale_up(abs(age), self.drift_ppt + rate.unc_ppt):
             # Many small steps, none of them a jump, are one all the same.
-            self._walked_ns += moved
-            age = event.raw_ns - (self._since_ns or event.raw_ns)
-            if abs(self._walked_ns) > slack + scale_up(abs(age), self.drift_ppt + rate.unc_ppt):
-                self.stepped_ns = self._walked_ns
+            self.stepped_ns = walked
         return self.stepped_ns
+
+    def pardon(self) -> None:
+        """What moved was the raw counter: count from here."""
+        self.stepped_ns, self._pardoned_ns = 0, self.walked_ns
+
+    def rebase(self) -> None:
+        """The judge has a new anchor: phases are counted from there, and so is what this clock walked."""
+        self.walked_ns = self._pardoned_ns = 0
 
     def calibrate(self, raw_ns: int, utc_ns: int, error_ns: int, rate: RawRate) -> None:
         """Fix its offset against a second that all witnesses agreed on. Done at the first feed only: a
@@ -82,7 +90,8 @@ class RtcWitness:
         self._offset_ns = self._tick.rtc_s * NS_PER_S - now_ns
         self._error_ns = error_ns + self._tick.unc_ns + _JUMP_SLACK_NS
         self._since_ns = self._tick.raw_ns
-        self._leaps = self._walked_ns = 0
+        self._leaps = 0
+        self.rebase()
 
     def interval(self, raw_ns: int, rate: RawRate) -> Interval | None:
         """UTC (SI ns) as the RTC tells it now; None when it has no opinion."""
@@ -100,7 +109,8 @@ class RtcWitness:
     def forget_raw(self) -> None:
         """The raw counter lost its continuity: begin anew, with the error of a first contact."""
         self._tick = self._since_ns = None
-        self._offset_ns = self._leaps = self.stepped_ns = self._walked_ns = 0
+        self._offset_ns = self._leaps = self.stepped_ns = 0
+        self.rebase()
         self._error_ns = self._first_error_ns
 
     def ticked_since(self, since_ns: int) -> bool:

@@ -32,7 +32,6 @@ class Timeline:
     """The relation of the two clocks, followed from event to event."""
 
     def __init__(self) -> None:
-        self.stepped_ns = 0
         self._last: Event | None = None
         self._base: Event | None = None
         self._rate: tuple[int, int] | None = None

@@ -16,11 +16,8 @@ from refclock.core.reasons import REASONS, is_rejection
 from refclock.core.witnesses import Witnesses
 from refclock.model import Accuse, Decision, Mode, ModeChange, Publish
 from refclock.policy import Policy
-from refclock.units import NS_PER_MS, NS_PER_S, show_ns
+from refclock.units import NS_PER_S, show_ns
 
-# A paused machine loses at least this much; and two clocks that lost the same differ by no more than this.
-_PAUSE_NS = 100 * NS_PER_MS
-_ALIKE_NS = 25 * NS_PER_MS
 # Where the quorum objects, its objection says more than these.
 _RETURNS = ("reanchor", "reanchor-waits")
 _BACK_NS = 64 * NS_PER_S
@@ -35,13 +32,13 @@ class Vetting:
         self.policy = policy
         self.limits = policy.limits
         self.mode = Mode.COLD
-        self.witnesses = Witnesses(policy, build_utc_s)
+        self.episodes = Episodes(policy.limits)
+        self.witnesses = Witnesses(policy, build_utc_s, self.episodes)
         self.judge: Judge | None = None
         self.acquisition = Acquisition(policy.limits)
         self.dates = Dates(build_utc_s)
         self.grid_ns: int | None = None
         self.assessment: Assessment | None = None
-        self.episodes = Episodes(policy.limits)
         self.probes = Probes()
         self.blame: Blame | None = None
         # A memory waits for boot and clocksource to be known; until then nothing can be fed.
@@ -108,6 +105,8 @@ class Vetting:
             return [accusation, *self._move(raw_ns, Trigger.ATTRIBUTED, in_words(accusation))]
         if accusation.source == "raw":
             return [accusation, *self.disrupt(raw_ns, in_words(accusation), rate_too=True)]
+        if accusation.source == "ntp":
+            self.episodes.pardon()
         return [accusation]
 
     # ---- seconds ----------------------------------------------------------------------------------
@@ -206,14 +205,17 @@ class Vetting:
         assert judge is not None
         by_cesium_ns = self.witnesses.by_cesium_ns(second, said, judge.anchor.raw_ns)
         self.probes.watch(judge, raw_ns, judge.phase_ns(raw_ns, si_ns), second.utc_s)
+        anchor = judge.anchor
         bound_ns = judge.accept(second, si_ns, said.quorum, by_cesium_ns)
+        if judge.anchor is not anchor:
+            self.witnesses.rtc.rebase()
         self.grid_ns = self._accepted_ns = raw_ns
         self.episodes.end()
         self.witnesses.accepted = raw_ns, si_ns
         self.dates.fed_s = second.utc_s
         utc_ns = leap.utc_ns(si_ns - second.late_ns) + second.late_ns
         published = Publish(raw_ns, utc_ns, second.edge.at_ns, leap.indicator(second.utc_s), bound_ns)
-        self.witnesses.receiver_kept()
+        self.witnesses.receiver_kept(judge.phase_ns(raw_ns, si_ns))
         found: list[Found] = [*self.witnesses.news(), published]
         drifting = self.blame.accepted(raw_ns, si_ns, second.edge.unc_ns) if self.blame is not None else None
         return found + self._convict(raw_ns, drifting)
@@ -244,12 +246,11 @@ class Vetting:
         return found + self._latch(raw_ns, due)
 
     def _raw_jumped(self, refused: Refused) -> list[Found]:
-        """Receiver and RTC moved alike against the raw counter: it is the counter that stood still or
-        jumped, as in a paused virtual machine or a suspended host."""
-        jump, moved = self.witnesses.rtc_jump, refused.moved_ns
-        if jump is None or moved is None or self.judge is None or abs(jump[1]) < _PAUSE_NS:
+        """Where receiver and RTC jumped alike it was the raw counter: trust begins anew."""
+        judge, moved = self.judge, refused.moved_ns
+        if judge is None or moved is None:
             return []
-        if abs(moved - jump[1]) > _ALIKE_NS + abs(jump[1]) // 100:
+        if not self.witnesses.raw_jumped(judge.phase_ns(judge.last_raw_ns, judge.last_si_ns) + moved, moved):
             return []
         told = f"the raw counter jumped: receiver and rtc moved {show_ns(moved)} against it"
         evidence: dict[str, object] = {"moved_ns": -moved, "witnesses": ["receiver", "rtc"]}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from refclock.core.assessment import Assessment
 from refclock.core.cesium import Cesium
+from refclock.core.episodes import Episodes
 from refclock.core.further import Further
 from refclock.core.interval import Interval, RawRate
 from refclock.core.leap import LeapSeconds
@@ -12,18 +13,24 @@ from refclock.core.pairing import Refused, Second
 from refclock.core.rtc import RtcWitness
 from refclock.model import Accuse, NtpReply, PhcReading, RtcTick, SourceReport, SystemClock
 from refclock.policy import Policy
-from refclock.units import NS_PER_S, scale_up
+from refclock.units import NS_PER_MS, NS_PER_S, scale_up
 
 # adjtimex(2): set while the kernel's clock is not synchronised. Cleared, the kernel copies the system
 # clock to the RTC every 11 minutes.
 _STA_UNSYNC = 0x0040
+# A paused machine loses at least this much; and two clocks that lost the same differ by no more than this.
+_PAUSE_NS = 100 * NS_PER_MS
+_ALIKE_NS = 25 * NS_PER_MS
+# A server is named when it was found wrong for this long: a jump of the counter looks like that at first.
+_NAMED_NS = 20 * NS_PER_S
 _REFRESH_NS = 64 * NS_PER_S
 
 
 class Witnesses:
     """The quorum and the RTC with what is known of the raw counter's rate and of leap seconds."""
 
-    def __init__(self, policy: Policy, build_utc_s: int) -> None:
+    def __init__(self, policy: Policy, build_utc_s: int, episodes: Episodes) -> None:
+        self._episodes = episodes
         limits = policy.limits
         self._limits = limits
         self._build_utc_s = build_utc_s
@@ -38,6 +45,7 @@ class Witnesses:
         self.accepted: tuple[int, int] | None = None
         self.rtc_jump: tuple[RtcTick, int] | None = None
         self._refreshed_ns: int | None = None
+        self._unnamed: dict[str, int] = {}
         self._news: list[Refused | Accuse] = []
 
     def news(self) -> list[Refused | Accuse]:
@@ -59,7 +67,7 @@ class Witnesses:
                 return []  # POSIX time is ambiguous within a leap second: no opinion
             lo, hi = self.leap.si_ns(told.lo_ns), self.leap.si_ns(told.hi_ns)
             answer = Answer(Interval(lo, hi, told.as_of_ns), answer.leap)
-        refusal = peer.take(reply, answer)
+        refusal = peer.take(reply, answer, self.rate)
         out: list[Refused | Accuse] = []
         if refusal is not None:
             out.append(_as_refused(reply.raw_ns, refusal))
@@ -67,20 +75,32 @@ class Witnesses:
 
     def _refresh(self, raw_ns: int) -> list[Refused | Accuse]:
         self._refreshed_ns = raw_ns
+        max_age_ns = self._limits.ntp_max_age_ns
         out: list[Refused | Accuse] = []
-        for peer in self.quorum.refresh(raw_ns, self.rate, self._limits.ntp_max_age_ns):
-            said = peer.interval(raw_ns, self.rate, raw_ns - self._limits.ntp_max_age_ns)
-            quorum = self.quorum.interval
-            if said is None or quorum is None or self._led(raw_ns, said):
-                continue
-            off = said.lo_ns - quorum.hi_ns if said.lo_ns > quorum.hi_ns else said.hi_ns - quorum.lo_ns
-            evidence = {"off_ns": off, "agreeing": self.quorum.agreeing, "known": len(self.quorum.peers)}
-            out.append(Accuse(raw_ns, f"ntp:{peer.name}", evidence))
+        for peer in self.quorum.refresh(raw_ns, self.rate, max_age_ns):
+            self._unnamed.setdefault(peer.name, raw_ns)
+        quorum = self.quorum.interval
+        # While the receiver is being rejected it may be the raw counter that is wrong, which carries every
+        # server's answer to now: nobody is named before that is settled.
+        if quorum is not None and self._episodes.began_ns is None:
+            for name, since_ns in list(self._unnamed.items()):
+                said = self.quorum.peers[name].interval(raw_ns, self.rate, raw_ns - max_age_ns)
+                if said is None or said.meets(quorum) or self._led(raw_ns, said):
+                    del self._unnamed[name]
+                elif raw_ns - since_ns >= _NAMED_NS:
+                    del self._unnamed[name]
+                    out.append(self._false(raw_ns, name, said, quorum))
         if self.quorum.interval is not None:
             utc_s = self.leap.utc_ns(self.quorum.interval.lo_ns) // NS_PER_S
             needed = len(self.quorum.peers) // 2 + 1
             self.leap.confirm(utc_s, self.quorum.leap_votes(1), self.quorum.leap_votes(2), needed)
         return out
+
+    def _false(self, raw_ns: int, name: str, said: Interval, quorum: Interval) -> Accuse:
+        """A server is a falseticker, so far off the quorum."""
+        off = said.lo_ns - quorum.hi_ns if said.lo_ns > quorum.hi_ns else said.hi_ns - quorum.lo_ns
+        evidence = {"off_ns": off, "agreeing": self.quorum.agreeing, "known": len(self.quorum.peers)}
+        return Accuse(raw_ns, f"ntp:{name}", evidence)
 
     def _led(self, raw_ns: int, said: Interval) -> bool:
         """True when an interval holds what the last accepted second leads to."""
@@ -111,8 +131,25 @@ class Witnesses:
         refused = self.further.chrony.take(event, self.rate, self.leap)
         return [] if refused is None else [refused]
 
-    def receiver_kept(self) -> None:
-        """The receiver's second was accepted: a jump of the RTC was the RTC's own, and ends its witness."""
+    def raw_jumped(self, phase_ns: int, moved_ns: int) -> bool:
+        """While the RTC is suspected of a jump: whether receiver and RTC moved alike against the raw counter,
+        so that it is the counter that stood still or jumped, as in a paused virtual machine. ``phase_ns`` is
+        the receiver's phase now, of which ``moved_ns`` came at once."""
+        if self.rtc_jump is None:
+            return False
+        jump = self.rtc_jump[1]
+        if abs(jump) >= _PAUSE_NS:
+            return abs(moved_ns - jump) <= _ALIKE_NS + abs(jump) // 100
+        if abs(phase_ns - self.rtc.walked_ns) <= _ALIKE_NS:
+            # It drifts, and is found out by its rate or at the gate; the RTC remains a witness.
+            self.rtc_jump = None
+            self.rtc.pardon()
+        return False
+
+    def receiver_kept(self, phase_ns: int) -> None:
+        """The receiver's second was accepted: a jump of the RTC was the RTC's own, and ends its witness,
+        unless the receiver walked as far from the raw counter."""
+        self.raw_jumped(phase_ns, 0)
         if self.rtc_jump is not None:
             tick, jump = self.rtc_jump
             self.rtc_jump = None
@@ -148,15 +185,20 @@ class Witnesses:
         self.apart_ns = said.apart_ns
         return self.cesium.bound_ns(raw_ns, said.apart_ns) if self.cesium.since_ns <= anchor_ns else None
 
-    def since(self, since_ns: int, raw_ns: int) -> tuple[Interval | None, Interval | None, bool]:
+    def since(
+        self, since_ns: int, raw_ns: int, suspect_ppt: int
+    ) -> tuple[Interval | None, Interval | None, bool]:
         """What quorum and RTC say now by what they said since an instant, and whether all that were heard
         before have spoken again.
 
         Older answers are carried by the raw counter; they cannot tell the counter's fault from another's.
+        Nor can younger ones for as long as they were carried: the counter is a suspect itself, and would be
+        wrong by ``suspect_ppt`` if it were guilty.
         """
-        quorum = self.quorum.form(raw_ns, self.rate, since_ns)[0]
+        rate = RawRate(self.rate.y_ppt, self.rate.unc_ppt + suspect_ppt)
+        quorum = self.quorum.form(raw_ns, rate, since_ns)[0]
         ticked = self.rtc.ticked_since(since_ns)
-        rtc = self.rtc.interval(raw_ns, self.rate) if ticked else None
+        rtc = self.rtc.interval(raw_ns, rate) if ticked else None
         complete = (quorum is not None or self.quorum.interval is None) and (ticked or not self.rtc.present)
         return quorum, rtc, complete
 
@@ -167,6 +209,7 @@ class Witnesses:
         self.rtc.forget_raw()
         self.further.forget_raw()
         self.accepted = self.rtc_jump = None
+        self._unnamed.clear()
         if self.cesium is not None:
             self.cesium, self.apart_ns = Cesium(self._limits), None
         if rate_too or not self.rate.enrolled:
