@@ -133,8 +133,10 @@ class Vetting:
             return [*found, refused, *self._refuse(refused)]
         said = self.assessment = self.witnesses.assess(second, si_ns)
         if self.mode is Mode.ACQUIRING:
-            return found + self._acquire(second, si_ns, said, utc_confirmed)
-        return found + self._continue(second, si_ns, said)
+            found += self._acquire(second, si_ns, said, utc_confirmed)
+        else:
+            found += self._continue(second, si_ns, said)
+        return found + self.witnesses.news()
 
     def _first_refusal(self, second: Second, si_ns: int, fault: str | None) -> Refused | None:
         """What disqualifies a second before any comparison."""
@@ -211,14 +213,12 @@ class Vetting:
             self.witnesses.rtc.rebase()
         self.grid_ns = self._accepted_ns = raw_ns
         self.episodes.end()
-        self.witnesses.accepted = raw_ns, si_ns
         self.dates.fed_s = second.utc_s
+        self.witnesses.receiver_kept(raw_ns, si_ns, judge.phase_ns(raw_ns, si_ns))
         utc_ns = leap.utc_ns(si_ns - second.late_ns) + second.late_ns
         published = Publish(raw_ns, utc_ns, second.edge.at_ns, leap.indicator(second.utc_s), bound_ns)
-        self.witnesses.receiver_kept(judge.phase_ns(raw_ns, si_ns))
-        found: list[Found] = [*self.witnesses.news(), published]
         drifting = self.blame.accepted(raw_ns, si_ns, second.edge.unc_ns) if self.blame is not None else None
-        return found + self._convict(raw_ns, drifting)
+        return [published, *self._convict(raw_ns, drifting)]
 
     # ---- refusals ---------------------------------------------------------------------------------
 

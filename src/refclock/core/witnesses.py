@@ -146,9 +146,10 @@ class Witnesses:
             self.rtc.pardon()
         return False
 
-    def receiver_kept(self, phase_ns: int) -> None:
+    def receiver_kept(self, raw_ns: int, si_ns: int, phase_ns: int) -> None:
         """The receiver's second was accepted: a jump of the RTC was the RTC's own, and ends its witness,
         unless the receiver walked as far from the raw counter."""
+        self.accepted = raw_ns, si_ns
         self.raw_jumped(phase_ns, 0)
         if self.rtc_jump is not None:
             tick, jump = self.rtc_jump
