@@ -200,3 +200,9 @@ def test_no_file_whatever_moves_the_caps(profile, chosen):
     assert policy.hard_cap_ppt == cap
     assert policy.limits.mask1_rate_ppt < cap
     assert policy.limits.mask2_rate_ppt < cap
+
+
+@pytest.mark.parametrize("written", ["127.0.0.1\\u0000x:123", "a b", "a:" + "9" * 5000, "h\\u00e9"])
+def test_a_server_is_named_as_a_resolver_reads_it(written):
+    with pytest.raises(ConfigError, match="expected host"):
+        parse_policy(f'[ntp]\nservers = ["{written}"]', "conf")

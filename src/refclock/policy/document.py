@@ -222,7 +222,9 @@ def _server(document: _Document, written: str) -> tuple[str, int]:
         port = rest.removeprefix(":") or port
     elif written.count(":") == 1:
         host, port = written.split(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    named = host.isascii() and host.isprintable() and " " not in host
+    numbered = port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536
+    if not host or not named or not numbered:
         raise document.fail("ntp", "servers", f"expected host, host:port or [ipv6]:port, found {written!r}.")
     return host, int(port)
 
