@@ -90,7 +90,8 @@ class Blame:
                 return stepped
         else:
             accusation = attribute(raw_ns, left, quorum, rtc)
-            if accusation.source != _AMBIGUOUS:
+            returned = accusation.source == "raw" and not self._counter_left(at, told_ns, left, began_ns)
+            if accusation.source != _AMBIGUOUS and not returned:
                 return accusation
         if self._rates.before(at) is not None:
             verdict = self._rates.add(self._knot(at, told_ns, 0))
@@ -101,20 +102,35 @@ class Blame:
         evidence: dict[str, object] = {"moved_ns": refused.moved_ns, "took_ns": left.took_ns}
         return Accuse(raw_ns, _AMBIGUOUS, evidence | {"witnesses": []})
 
-    def _ntp_stepped(self, at_ns: int, told_ns: int, began_ns: int) -> Accuse | None:
-        """The receiver is still where the raw counter expects it, but the quorum has left the place that it
-        had before: then it is the quorum that moved."""
+    def _ntp_moved(self, at_ns: int, told_ns: int, began_ns: int) -> tuple[int, int] | None:
+        """How far the quorum has left the place on the raw counter that it had before the episode, and
+        within what; None when it was not heard then or now."""
         before = self._rates.before(began_ns)
         now = self._knot(at_ns, told_ns, 0).offsets.get("ntp")
         then = before.offsets.get("ntp") if before is not None else None
         if before is None or now is None or then is None:
             return None
-        moved = now[0] - then[0]
         drifted = (at_ns - before.raw_ns) * self._judge.rate.unc_ppt // 10**12
-        if abs(moved) <= now[1] + then[1] + drifted + self._judge.gate.masks[0].offset_ns:
+        return now[0] - then[0], now[1] + then[1] + drifted + self._judge.gate.masks[0].offset_ns
+
+    def _ntp_stepped(self, at_ns: int, told_ns: int, began_ns: int) -> Accuse | None:
+        """The receiver is still where the raw counter expects it, but the quorum has left the place that it
+        had before: then it is the quorum that moved."""
+        moved, within = self._ntp_moved(at_ns, told_ns, began_ns) or (0, 0)
+        before = self._rates.before(began_ns)
+        if before is None or abs(moved) <= within:
             return None
         evidence: dict[str, object] = {"moved_ns": moved, "took_ns": at_ns - before.raw_ns}
         return Accuse(at_ns, "ntp", evidence | {"witnesses": ["receiver", "raw"]})
+
+    def _counter_left(self, at_ns: int, told_ns: int, left: Departure, began_ns: int) -> bool:
+        """The quorum left the raw counter as well. If not, it is the receiver that had walked away, within
+        the masks, and now steps back: naming the counter would forget the gate for it."""
+        found = self._ntp_moved(at_ns, told_ns, began_ns)
+        if found is None:
+            return False
+        towards = found[0] if left.moved_ns > 0 else -found[0]
+        return towards >= abs(left.moved_ns) - found[1]
 
 
 def _accuse(raw_ns: int, verdict: Verdict) -> Accuse:
