@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
                 f"{done} runs, {done / took:.0f} a second, {len(total.violations)} violations",
                 file=sys.stderr, flush=True,
             )  # fmt: skip
+            for outcome in tally.violations:
+                print(f"{outcome.violations[0]}\n  {outcome.plan.text()}", file=sys.stderr, flush=True)
             if args.figure:
                 args.figure.mkdir(parents=True, exist_ok=True)
                 write_csv(total, args.figure / CSV)

@@ -77,6 +77,7 @@ class Oracle:
     """Judges what one run published."""
 
     def __init__(self, policy: Policy, honest: bool, build_s: int) -> None:
+        self.counterfeit = False
         self._policy, self._limits = policy, policy.limits
         self.honest = honest
         self.state = Ledger(floor_ns=build_s * NS_PER_S)
@@ -89,6 +90,7 @@ class Oracle:
         self.rejections = 0
         self.reasons: dict[str, int] = {}
         self._began_ns = 0
+        self._judge: Judge | None = None
         self.history: Callable[[Publish, int], None] | None = None
 
     # ---- what the driver tells -----------------------------------------------------------------------
@@ -126,6 +128,9 @@ class Oracle:
             and self.state.anchor is not None
         ):
             self.begin_anew(change.raw_ns)
+            if self.honest and not self.counterfeit:
+                # Every counter here keeps its stated stability, and a new clocksource is told beforehand.
+                self._fail("L4", f"the gate was forgotten without need: {change.reason}")
 
     def refused(self, refused: Refused, mode: Mode) -> None:
         """A rejected second freezes the budget where it stands (L4)."""
@@ -150,7 +155,8 @@ class Oracle:
 
     def publish(self, published: Publish, true_ns: int, si_ns: int, vetting: Vetting) -> None:
         """Check one published second; ``true_ns`` is UTC (SI) at that moment."""
-        judge = vetting.judge
+        # Finding the raw counter wrong in the same breath voids the judge; it was there when it judged.
+        judge = self._judge = vetting.judge or self._judge
         if judge is None:
             self._fail("core", "published without a judge")
             return

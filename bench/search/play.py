@@ -190,7 +190,9 @@ class Player:
         self.spread(move.seconds, reach)
 
     def _home(self, _move: Move) -> None:
+        """Back to the truth, from wherever it went."""
         self.host.offset_ns = 0
+        self.samples(4, 20)
 
     def _cesium(self, move: Move) -> None:
         """The standard's pulse fails, or comes again."""
@@ -221,6 +223,7 @@ class Player:
 
     def _rtc(self, move: Move) -> None:
         self.host.rtc_ns += move.a
+        self.host.oracle.counterfeit = True
 
     # ---- the host ---------------------------------------------------------------------------------------
 

@@ -83,6 +83,11 @@ FOUND = {
         '"rate_ppt": 4761287, "enrolled_unc_ppt": 60000, "poll_s": 64, "moves": '
         '[["hug", 830957, -1, 869810939565], ["gap-jump", 9899, 119053413, 0], ["home", 0, 0, 0]]}'
     ),
+    "a receiver that walked away within the masks, and stepped back, had the raw counter named for it": (
+        f'{{{HOST}, "path": "lan", "seed": 5, "servers": 4, "liars": 0, "oscillator": "quiet", '
+        '"rate_ppt": -10049791, "enrolled_unc_ppt": 60000, "poll_s": 64, "coarse": true, "moves": '
+        '[["ramp", 800, 90000000, 0], ["step", 300, 10000000, 0], ["home", 0, 0, 0], ["wait", 30, 0, 0]]}'
+    ),
     "the first second of a dwell after a long restart re-anchored, and was not fed": (
         f'{{{HOST}, "path": "lan", "seed": 3330884485, "servers": 4, "liars": 0, "oscillator": "flip", '
         '"rate_ppt": -8151444, "enrolled_unc_ppt": 400000, "poll_s": 256, '
