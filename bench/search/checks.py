@@ -128,8 +128,10 @@ class Oracle:
             and self.state.anchor is not None
         ):
             self.begin_anew(change.raw_ns)
-            if self.honest and not self.counterfeit:
+            enrolled = self._judge is not None and self._judge.rate.enrolled
+            if self.honest and not self.counterfeit and enrolled:
                 # Every counter here keeps its stated stability, and a new clocksource is told beforehand.
+                # A rate that was never enrolled is provisional, and may be learnt anew.
                 self._fail("L4", f"the gate was forgotten without need: {change.reason}")
 
     def refused(self, refused: Refused, mode: Mode) -> None:
@@ -272,8 +274,10 @@ class Oracle:
         apriori = self._apriori(judge, raw, unc)
         if "quorum" in parts:
             apriori = min(apriori, self._limits.quorum_error_ns + unc)
-        if "cesium" in parts:
-            passed = raw - judge.anchor.raw_ns + NS_PER_S
+        cesium = vetting.witnesses.cesium
+        if "cesium" in parts and cesium is not None:
+            # Counted from the first comparison, which the anchor may follow much later.
+            passed = raw - cesium.since_ns + NS_PER_S
             mask2 = self._limits.mask2_offset_ns + scale_up(passed, self._limits.mask2_rate_ppt)
             apriori = min(apriori, judge.anchor.error_ns + 2 * mask2 + unc)
         if published.bound_ns > apriori + _SLACK_NS:
