@@ -42,9 +42,10 @@ class Blame:
         for name, told in (("ntp", offset(quorum, predicted)), ("rtc", offset(rtc, predicted))):
             if told is not None:
                 offsets[name] = told
-        if self._witnesses.apart_ns is not None:
+        apart = self._witnesses.apart
+        if apart is not None and apart[0] == raw_ns:  # that of an earlier second says nothing of this one
             # Where the receiver would be, had it kept its distance from the cesium's pulse.
-            offsets["cesium"] = si_ns - predicted + self._witnesses.apart_ns, unc_ns
+            offsets["cesium"] = si_ns - predicted + apart[1], unc_ns
         if "rtc" in offsets:
             # Its interval widens with age; what counts here is how sharply its last tick was seen.
             offsets["rtc"] = offsets["rtc"][0], self._witnesses.rtc.tick_unc_ns

@@ -39,7 +39,7 @@ class Witnesses:
         self.quorum = Quorum(policy.ntp.peers)
         self.rtc = RtcWitness(limits)
         self.cesium = Cesium(limits) if policy.profile == "kdc-cesium" else None
-        self.apart_ns: int | None = None
+        self.apart: tuple[int, int] | None = None
         self.further = Further(limits)
         # The last accepted second, which a server may agree with though the majority does not.
         self.accepted: tuple[int, int] | None = None
@@ -183,7 +183,6 @@ class Witnesses:
             return None
         raw_ns = second.edge.raw_ns
         self.cesium.gate.accept(raw_ns, said.apart_ns)
-        self.apart_ns = said.apart_ns
         return self.cesium.bound_ns(raw_ns, said.apart_ns) if self.cesium.since_ns <= anchor_ns else None
 
     def since(
@@ -212,7 +211,7 @@ class Witnesses:
         self.accepted = self.rtc_jump = None
         self._unnamed.clear()
         if self.cesium is not None:
-            self.cesium, self.apart_ns = Cesium(self._limits), None
+            self.cesium, self.apart = Cesium(self._limits), None
         if rate_too or not self.rate.enrolled:
             self.rate = RawRate(0, self._limits.raw_rate_ppt)
 
@@ -242,6 +241,7 @@ class Witnesses:
         if self.cesium is None:
             return said
         apart = self.cesium.apart_ns(second, self.rate)
+        self.apart = None if apart is None else (raw_ns, apart)
         if apart is None:
             return replace(said, cesium_silent=True)
         objects = self.cesium.judge(second, apart)
