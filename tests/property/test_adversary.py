@@ -90,8 +90,8 @@ FOUND = {
     ),
     "the cesium was taken to have gone along with a receiver that swung": (
         f'{{{HOST}, "profile": "kdc-cesium", "seed": 1345747638, "servers": 3, "liars": 0, '
-        '"oscillator": "noisy", "rate_ppt": -5470203, "enrolled_unc_ppt": 400000, "poll_s": 256, "coarse": true, '
-        '"moves": [["ntp-cut", 0, 0, 0], ["step", 8872, 1355, 0], ["saw", 95, 90855599, 12]]}'
+        '"oscillator": "noisy", "rate_ppt": -5470203, "enrolled_unc_ppt": 400000, "poll_s": 256, '
+        '"coarse": true, "moves": [["ntp-cut", 0, 0, 0], ["step", 8872, 1355, 0], ["saw", 95, 90855599, 12]]}'
     ),
     "the first second of a dwell after a long restart re-anchored, and was not fed": (
         f'{{{HOST}, "path": "lan", "seed": 3330884485, "servers": 4, "liars": 0, "oscillator": "flip", '
