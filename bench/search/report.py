@@ -6,6 +6,11 @@ from pathlib import Path
 from refclock.units import show_ns
 from search.evolve import Tally
 
+_DRAWN = (
+    ("honest", ("#1f77b4", "honest majority")),
+    ("operator", ("#2ca02c", "… and an operator who rearms")),
+    ("collusion", ("#d62728", "receiver and most servers lie together")),
+)
 _HEAD = ("profile", "account", "runs", "fed", "seconds", "worst admitted", "published", "provable", "used")
 
 
@@ -32,7 +37,7 @@ def write_csv(tally: Tally, path: Path) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["profile", "account", "after_s", "error_ns", "bound_ns", "provable_ns"])
-        for key in sorted(tally.points):
+        for key in sorted(key for key in tally.points if key[1] in dict(_DRAWN)):
             # The largest of each stretch of time draw the figure's edge; the rest shows how full it is.
             points = sorted(tally.points[key], key=lambda one: -one.error_ns)
             chosen = points[:200] + points[200 :: max(1, len(points) // 300)]
@@ -55,11 +60,7 @@ def draw_figure(data: Path, picture: Path) -> None:
     )
     for panel, profile in zip(panels[0], profiles, strict=True):
         mine = [row for row in rows if row["profile"] == profile and int(row["error_ns"]) > 0]
-        for account, colour, label in (
-            ("honest", "#1f77b4", "honest majority"),
-            ("operator", "#2ca02c", "… and an operator who rearms"),
-            ("collusion", "#d62728", "receiver and most servers lie together"),
-        ):
+        for account, (colour, label) in _DRAWN:
             some = [row for row in mine if row["account"] == account]
             panel.scatter(
                 [int(row["bound_ns"]) / 1e6 for row in some],
