@@ -23,7 +23,7 @@ from search.weeks import Happening, Weeks, honest_weeks, table_of
 
 from refclock.cli.truth import Truth
 from refclock.core.bridge import Bridge
-from refclock.core.reasons import is_rejection
+from refclock.core.rules.reasons import is_rejection
 from refclock.model import (
     Accuse,
     Command,

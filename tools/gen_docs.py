@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from refclock import cli
-from refclock.core.modes import TABLE, Trigger
-from refclock.core.reasons import REASONS
+from refclock.core.rules.modes import TABLE, Trigger
+from refclock.core.rules.reasons import REASONS
 from refclock.model import Mode
 from refclock.policy import HARD_CAPS_PPT, LIMIT_ROWS, PROFILES, LimitRow
 from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, PPT_PER_PPM

@@ -7,10 +7,10 @@ are counted by, and the parts of the published bound.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from refclock.core.judge import Judge, masks_for
-from refclock.core.pairing import Refused
-from refclock.core.reasons import is_rejection
-from refclock.core.vetting import Vetting
+from refclock.core.gate.judge import Judge, masks_for
+from refclock.core.rules.reasons import is_rejection
+from refclock.core.seconds.pairing import Refused
+from refclock.core.trust.vetting import Vetting
 from refclock.model import Mode, ModeChange, Publish
 from refclock.policy import Policy
 from refclock.units import NS_PER_S, PPT_ONE, scale_up

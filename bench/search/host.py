@@ -8,7 +8,7 @@ import json
 import random
 
 from refclock.core.bridge import Bridge
-from refclock.core.pairing import Edge, Refused, Second
+from refclock.core.seconds.pairing import Edge, Refused, Second
 from refclock.model import (
     Accuse,
     Command,

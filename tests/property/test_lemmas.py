@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refclock.core.gate import Gate, Mask
+from refclock.core.gate.gate import Gate, Mask
 from refclock.jsonform import decision_line
 from refclock.model import Mode, Publish, SerialBytes
 from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, PPT_ONE

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.core.acquire import Acquisition, Ready
-from refclock.core.interval import Interval, RawRate
-from refclock.core.judge import Anchor, Judge
-from refclock.core.pairing import Edge, Refused, Second
-from refclock.core.vetting import Vetting
+from refclock.core.gate.judge import Anchor, Judge
+from refclock.core.seconds.interval import Interval, RawRate
+from refclock.core.seconds.pairing import Edge, Refused, Second
+from refclock.core.trust.acquire import Acquisition, Ready
+from refclock.core.trust.vetting import Vetting
 from refclock.model import Command, Mode, ModeChange, PpsEdge, Publish, SerialBytes
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S

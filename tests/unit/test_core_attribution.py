@@ -2,8 +2,8 @@
 
 import pytest
 
-from refclock.core.attribution import Departure, attribute, in_words
-from refclock.core.interval import Interval
+from refclock.core.blame.attribution import Departure, attribute, in_words
+from refclock.core.seconds.interval import Interval
 from refclock.model import Accuse
 from refclock.units import NS_PER_MS, NS_PER_S
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from refclock.core.chronysources import ChronySources
-from refclock.core.interval import RawRate
-from refclock.core.leap import LeapSecond, LeapSeconds
+from refclock.core.seconds.interval import RawRate
+from refclock.core.seconds.leap import LeapSecond, LeapSeconds
+from refclock.core.witness.chronysources import ChronySources
 from refclock.model import Mode, Publish, SourceReport
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S, PPT_PER_PPM

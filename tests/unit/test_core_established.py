@@ -1,6 +1,6 @@
 """The fact that services wait for: two agree, the system clock is with them, and not before the floor."""
 
-from refclock.core.established import established, opinions
+from refclock.core.trust.established import established, opinions
 from refclock.units import NS_PER_MS, NS_PER_S
 from tests.unit.test_core_host import BUILD_S, Host
 

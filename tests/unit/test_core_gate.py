@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from refclock.core.gate import Breach, Gate, Mask
+from refclock.core.gate.gate import Breach, Gate, Mask
 from refclock.units import NS_PER_MS, NS_PER_S
 
 PPM = 10**6

@@ -2,7 +2,7 @@
 
 import pytest
 
-from refclock.core.health import ReceiverHealth
+from refclock.core.seconds.health import ReceiverHealth
 from refclock.units import NS_PER_S
 from refclock.wire.report import Health, Label, LeapInfo, Report, TimeOfDay
 

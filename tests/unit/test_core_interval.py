@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refclock.core.interval import Interval, RawRate, majority
+from refclock.core.seconds.interval import Interval, RawRate, majority
 from refclock.units import NS_PER_S, PPT_ONE
 
 NS = st.integers(-(10**12), 10**12)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refclock.core.leap import LeapSecond, LeapSeconds
+from refclock.core.seconds.leap import LeapSecond, LeapSeconds
 from refclock.units import NS_PER_S, S_PER_DAY
 
 MONTH = 1_830_297_600  # 2028-01-01T00:00:00Z

@@ -3,13 +3,13 @@
 import pytest
 
 from refclock.core.bridge import Bridge
-from refclock.core.gate import Gate, Mask
-from refclock.core.interval import RawRate
-from refclock.core.judge import Anchor, Judge
-from refclock.core.ledger import Probes
-from refclock.core.memory import enroll_offline
-from refclock.core.pairing import Refused
-from refclock.core.refusals import MOST, Refusals
+from refclock.core.gate.gate import Gate, Mask
+from refclock.core.gate.judge import Anchor, Judge
+from refclock.core.gate.ledger import Probes
+from refclock.core.seconds.interval import RawRate
+from refclock.core.seconds.pairing import Refused
+from refclock.core.telling.refusals import MOST, Refusals
+from refclock.core.trust.memory import enroll_offline
 from refclock.model import Accuse, Command, Mode, ModeChange, Withhold
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from refclock.core.modes import TABLE, Trigger, after
+from refclock.core.rules.modes import TABLE, Trigger, after
 from refclock.model import Mode
 
 COLD, ACQUIRING, VETTED = Mode.COLD, Mode.ACQUIRING, Mode.VETTED

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.core.interval import Interval, RawRate
-from refclock.core.ntp import Answer, Peer, Quorum, Refusal, judge_reply
+from refclock.core.seconds.interval import Interval, RawRate
+from refclock.core.witness.ntp import Answer, Peer, Quorum, Refusal, judge_reply
 from refclock.model import NtpReply
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S

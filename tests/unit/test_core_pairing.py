@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from refclock.core.health import ReceiverHealth
-from refclock.core.interval import RawRate
-from refclock.core.pairing import Edge, Pairing, Refused, Second
+from refclock.core.seconds.health import ReceiverHealth
+from refclock.core.seconds.interval import RawRate
+from refclock.core.seconds.pairing import Edge, Pairing, Refused, Second
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S
 from refclock.wire.report import Label

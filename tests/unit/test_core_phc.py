@@ -2,9 +2,9 @@
 
 import pytest
 
-from refclock.core.interval import RawRate
-from refclock.core.phc import PhcWitness
-from refclock.core.rates import Knot, Rates
+from refclock.core.blame.rates import Knot, Rates
+from refclock.core.seconds.interval import RawRate
+from refclock.core.witness.phc import PhcWitness
 from refclock.model import Mode, ModeChange, PhcReading, Publish
 from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, PPT_PER_PPM
 from tests.unit.test_core_host import Host, accused, only, reasons

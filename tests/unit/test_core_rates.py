@@ -2,10 +2,10 @@
 
 import pytest
 
-from refclock.core.interval import Interval
-from refclock.core.ledger import Probes
-from refclock.core.rates import Knot, Rates, offset
-from refclock.core.refusals import MOST, Refusals
+from refclock.core.blame.rates import Knot, Rates, offset
+from refclock.core.gate.ledger import Probes
+from refclock.core.seconds.interval import Interval
+from refclock.core.telling.refusals import MOST, Refusals
 from refclock.model import Accuse, Withhold
 from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US
 

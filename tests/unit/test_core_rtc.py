@@ -1,7 +1,7 @@
 """The battery clock: its interval, its jumps, and when it has nothing to say."""
 
-from refclock.core.interval import RawRate
-from refclock.core.rtc import RtcWitness
+from refclock.core.seconds.interval import RawRate
+from refclock.core.witness.rtc import RtcWitness
 from refclock.model import RtcTick
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refclock.core.timeline import Timeline
+from refclock.core.seconds.timeline import Timeline
 from refclock.model import Tick
 from refclock.units import NS_PER_MS, NS_PER_S
 

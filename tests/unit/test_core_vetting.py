@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.core.leap import LeapSecond
-from refclock.core.pairing import Edge, Second
-from refclock.core.rtc import RtcWitness
-from refclock.core.vetting import Vetting
+from refclock.core.seconds.leap import LeapSecond
+from refclock.core.seconds.pairing import Edge, Second
+from refclock.core.trust.vetting import Vetting
+from refclock.core.witness.rtc import RtcWitness
 from refclock.model import (
     Accuse,
     Mode,

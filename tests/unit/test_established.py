@@ -3,10 +3,10 @@
 import pytest
 
 from refclock.core.bridge import Bridge
-from refclock.core.established import established, opinions
-from refclock.core.interval import Interval
-from refclock.core.judge import Anchor, Judge
-from refclock.core.vetting import Vetting
+from refclock.core.gate.judge import Anchor, Judge
+from refclock.core.seconds.interval import Interval
+from refclock.core.trust.established import established, opinions
+from refclock.core.trust.vetting import Vetting
 from refclock.model import Mode, RtcTick, Tick
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S

@@ -11,7 +11,7 @@ from refclock.cli.measure import Measurement, Rate, combine
 from refclock.cli.operator import agreed, row, runs, tell, yes_argument
 from refclock.cli.record import Nobody
 from refclock.cli.replay import bridge_for, own_policy
-from refclock.core.memory import enroll_offline
+from refclock.core.trust.memory import enroll_offline
 from refclock.errors import CaptureError, ConfigError, RefclockError
 from refclock.policy import Policy
 from refclock.ports import ports_of

@@ -8,8 +8,8 @@ from bisect import insort
 from dataclasses import dataclass, field
 
 from refclock.core.bridge import Bridge
-from refclock.core.interval import Interval
-from refclock.core.reasons import is_rejection
+from refclock.core.rules.reasons import is_rejection
+from refclock.core.seconds.interval import Interval
 from refclock.model import Decision, Event, PpsEdge, Publish, RtcTick, SerialBytes, Withhold
 from refclock.units import NS_PER_S, PPT_ONE, PPT_PER_PPM, rate_ppt
 

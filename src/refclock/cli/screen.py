@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from refclock.core.reasons import REASONS
+from refclock.core.rules.reasons import REASONS
 from refclock.stage.chronyd import Heard
 from refclock.stage.ledger import milliseconds
 from refclock.stage.verdict import span, waits

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from refclock.capture import CaptureReader
 from refclock.cli.truth import Truth
-from refclock.core.attribution import in_words
+from refclock.core.blame.attribution import in_words
 from refclock.core.bridge import Bridge
-from refclock.core.reasons import REASONS
+from refclock.core.rules.reasons import REASONS
 from refclock.model import Accuse, Decision, ModeChange, Publish, Withhold
 from refclock.units import NS_PER_S, show_ns
 

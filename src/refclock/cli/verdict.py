@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from refclock.cli.truth import Truth
-from refclock.core.reasons import REASONS
+from refclock.core.rules.reasons import REASONS
 from refclock.model import Accuse, Decision, Mode, ModeChange, Publish, Withhold
 from refclock.units import NS_PER_S
 

@@ -6,14 +6,14 @@ Nothing here reads a clock: time is what the events say. The same events give th
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from refclock.core import memory
-from refclock.core.diary import Diary
-from refclock.core.health import ReceiverHealth
-from refclock.core.pairing import Edge, Pairing, Refused, Second
-from refclock.core.rows import witness_rows
-from refclock.core.timeline import Timeline
-from refclock.core.vetting import Vetting
-from refclock.core.view import view
+from refclock.core.seconds.health import ReceiverHealth
+from refclock.core.seconds.pairing import Edge, Pairing, Refused, Second
+from refclock.core.seconds.timeline import Timeline
+from refclock.core.telling.diary import Diary
+from refclock.core.telling.rows import witness_rows
+from refclock.core.telling.view import view
+from refclock.core.trust import memory
+from refclock.core.trust.vetting import Vetting
 from refclock.model import (
     Command,
     Decision,

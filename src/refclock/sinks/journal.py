@@ -8,7 +8,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-from refclock.core.reasons import REASONS
+from refclock.core.rules.reasons import REASONS
 from refclock.model import Accuse, Decision, ModeChange, Publish, Withhold
 from refclock.sinks.lines import LineWriter
 from refclock.units import NS_PER_S, show_ns

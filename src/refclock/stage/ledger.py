@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from refclock.core.attribution import in_words
-from refclock.core.reasons import REASONS
+from refclock.core.blame.attribution import in_words
+from refclock.core.rules.reasons import REASONS
 from refclock.model import Accuse
 from refclock.stage.chronyd import Heard
 from refclock.stage.play import TrueTime

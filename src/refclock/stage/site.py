@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from refclock.core.memory import VERSION
+from refclock.core.trust.memory import VERSION
 from refclock.errors import PortError, RefclockError
 from refclock.policy import LIMIT_ROWS, PROFILES
 from refclock.sinks.segment import find, open_segment

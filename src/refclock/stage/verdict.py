@@ -2,7 +2,7 @@
 
 import textwrap
 
-from refclock.core.reasons import REASONS
+from refclock.core.rules.reasons import REASONS
 from refclock.stage.ledger import FULL_REACH, Ledger, milliseconds
 from refclock.units import NS_PER_S, show_ns
 

@@ -1,0 +1,1 @@
+"""Who is wrong: by how much, since when, and against which witnesses."""

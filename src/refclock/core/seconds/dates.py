@@ -1,0 +1,40 @@
+"""Dates that may be believed: not before the floor, not beyond the ceiling; a :60 only where confirmed.
+
+The floor is the program's build date, the last time that was vetted before the start, or the second after
+the last one fed, whichever is latest. A week rollover falls below it, or jumps; it is never corrected.
+"""
+
+from refclock.core.seconds.leap import LeapSeconds
+from refclock.core.seconds.pairing import Refused, Second
+from refclock.units import S_PER_DAY
+
+_CEILING_S = 20 * 365 * S_PER_DAY + 5 * S_PER_DAY
+
+
+class Dates:
+    """[floor, ceiling) in POSIX seconds, and the last second that was fed."""
+
+    def __init__(self, build_utc_s: int) -> None:
+        self.floor_s = build_utc_s
+        self.ceiling_s = build_utc_s + _CEILING_S
+        self.fed_s: int | None = None
+
+    def raise_floor(self, floor_s: int) -> None:
+        """Believe nothing before this second any more; the floor never sinks."""
+        self.floor_s = max(self.floor_s, floor_s)
+
+    def next_s(self) -> int:
+        """The first believable second after what was fed."""
+        return self.floor_s if self.fed_s is None else max(self.floor_s, self.fed_s + 1)
+
+    def judge(self, second: Second, leap: LeapSeconds, moved_ns: int | None) -> Refused | None:
+        """None when the second's name may be believed."""
+        raw_ns, utc_s = second.edge.raw_ns, second.utc_s
+        if utc_s < self.floor_s:
+            return Refused(raw_ns, "date-floor", utc_s, self.floor_s, utc_s, moved_ns=moved_ns)
+        if utc_s >= self.ceiling_s:
+            return Refused(raw_ns, "date-ceiling", utc_s, self.ceiling_s, utc_s, moved_ns=moved_ns)
+        if second.second60:
+            confirmed = leap.inserted_after(utc_s)
+            return Refused(raw_ns, "leap-second" if confirmed else "leap-unconfirmed", 1, 0, utc_s)
+        return None

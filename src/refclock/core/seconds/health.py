@@ -1,0 +1,70 @@
+"""What the receiver says of itself, remembered for as long as it holds. Unknown is neither good nor bad."""
+
+from refclock.units import NS_PER_S
+from refclock.wire.report import Health, Label, LeapInfo, Report, TimeOfDay
+
+# Messages come once a second; what was not repeated for two is no longer a statement about now.
+_VALID_FOR_NS = 2_500_000_000
+# Slower messages (leap seconds, antenna, jamming) come every few seconds to minutes.
+_STATUS_FOR_NS = 120 * NS_PER_S
+
+_FAULTS = {
+    "antenna": ("open", "short"),
+    "jamming": ("critical",),
+    "spoofing": ("indicated", "multiple"),
+}
+
+
+class ReceiverHealth:
+    """The latest word of each message on each subject."""
+
+    def __init__(self) -> None:
+        self._validity: dict[str, tuple[bool, int]] = {}
+        self._utc: dict[str, tuple[bool, int]] = {}
+        self._status: dict[str, tuple[str, int]] = {}
+        self._pulse_unlocked_ns: int | None = None
+
+    def hear(self, report: Report, raw_ns: int) -> None:
+        """Take in a report that arrived at ``raw_ns``."""
+        valid: bool | None = None
+        utc_valid: bool | None = None
+        if isinstance(report, Label):
+            valid, utc_valid = report.valid, report.utc_valid
+        elif isinstance(report, TimeOfDay):
+            valid = report.valid
+        elif isinstance(report, LeapInfo):
+            utc_valid = report.utc_valid
+        elif isinstance(report, Health):
+            valid = report.fix
+            for subject in _FAULTS:
+                word = getattr(report, subject)
+                if word is not None:
+                    self._status[subject] = (word, raw_ns)
+            if report.pulse_locked is not None:
+                self._pulse_unlocked_ns = None if report.pulse_locked else raw_ns
+        if valid is not None:
+            self._validity[report.message] = (valid, raw_ns)
+        if utc_valid is not None:
+            self._utc[report.message] = (utc_valid, raw_ns)
+
+    def valid(self, raw_ns: int) -> bool | None:
+        """False when any message of the last seconds denies validity, True when one affirms it."""
+        words = [word for word, at in self._validity.values() if raw_ns - at <= _VALID_FOR_NS]
+        return None if not words else all(words)
+
+    def utc_confirmed(self, raw_ns: int) -> bool | None:
+        """Whether the leap-second count comes from the satellites."""
+        words = [word for word, at in self._utc.values() if raw_ns - at <= _STATUS_FOR_NS]
+        return None if not words else all(words)
+
+    def fault(self, raw_ns: int) -> str | None:
+        """The reason (see core.rules.reasons) for which the receiver disqualifies itself now, or None."""
+        for subject, bad in _FAULTS.items():
+            word, at = self._status.get(subject, ("", 0))
+            if word in bad and raw_ns - at <= _STATUS_FOR_NS:
+                return subject
+        if self._pulse_unlocked_ns is not None and raw_ns - self._pulse_unlocked_ns <= _VALID_FOR_NS:
+            return "pulse-unlocked"
+        if self.utc_confirmed(raw_ns) is False:
+            return "utc-unconfirmed"
+        return None

@@ -1,0 +1,75 @@
+"""The witnesses as rows for people and monitors: what each says, how old that is, and what it is worth."""
+
+from refclock.core.rules.reasons import REASONS
+from refclock.core.seconds.interval import Interval
+from refclock.core.trust.vetting import Vetting
+from refclock.units import NS_PER_S
+
+Fields = dict[str, object]
+
+
+def witness_rows(vetting: Vetting, raw_ns: int) -> list[Fields]:
+    """Each witness with its interval relative to the prediction (or to its own middle before the first
+    feed), its age and what it is worth."""
+    witnesses = vetting.witnesses
+    judge = vetting.judge
+    quorum = witnesses.quorum_at(raw_ns)
+    known = witnesses.quorum.peers
+    middle = None
+    if judge is not None:
+        middle = judge.last_si_ns + judge.rate.advance(raw_ns - judge.last_raw_ns)
+    rows: list[Fields] = []
+    detail = f"{witnesses.quorum.agreeing} of {len(known)} agree" if known else "no server configured"
+    age = min(
+        (raw_ns - peer.answers[-1].interval.as_of_ns for peer in known.values() if peer.answers), default=None
+    )
+    rows.append(_row("ntp", quorum, middle, age, detail))
+    for name, peer in known.items():
+        said = peer.interval(raw_ns, witnesses.rate, raw_ns - vetting.limits.ntp_max_age_ns)
+        age = raw_ns - peer.answers[-1].interval.as_of_ns if peer.answers else None
+        detail = "falseticker" if peer.falseticker else peer.refusal.reason if peer.refusal else ""
+        rows.append(_row(f"ntp:{name}", said, middle, age, detail))
+    rtc = witnesses.rtc
+    detail = ""
+    if rtc.follows_system:
+        detail = "follows the system clock and is no witness"
+    elif rtc.stepped_ns:
+        detail = "was set or jumped and is no witness"
+    elif not rtc.present:
+        detail = "not heard"
+    rows.append(_row("rtc", rtc.interval(raw_ns, witnesses.rate), middle, rtc.age_ns(raw_ns), detail))
+    cesium = witnesses.cesium
+    if cesium is not None:
+        age = cesium.age_ns(raw_ns)
+        heard = age is not None and age <= 2 * NS_PER_S
+        row = _row("cesium", None, middle, age, "its own pulse, edge to edge" if heard else "silent")
+        rows.append(row | {"state": "agrees" if heard and not cesium.gate.rejecting else row["state"]})
+    return rows + _further_rows(vetting, raw_ns, middle)
+
+
+def _further_rows(vetting: Vetting, raw_ns: int, middle: int | None) -> list[Fields]:
+    """The witnesses of core.witness.further, those that are configured or were heard."""
+    rate, further, rows = vetting.witnesses.rate, vetting.witnesses.further, []
+    phc, chrony = further.phc, further.chrony
+    if vetting.policy.phc is not None or phc.present:
+        detail = "" if phc.anchored else "has no date before the first feed" if phc.present else "not heard"
+        detail = REASONS[phc.fault].words if phc.fault else detail
+        rows.append(_row("phc", phc.interval(raw_ns, rate), middle, phc.age_ns(raw_ns), detail))
+    if vetting.policy.chrony is not None or chrony.peers:
+        detail = f"{chrony.agreeing} of {len(chrony.peers)} agree" if chrony.peers else "not heard"
+        rows.append(_row("chrony", chrony.at(raw_ns, rate), middle, chrony.age_ns(raw_ns), detail))
+    for name, peer in chrony.peers.items():
+        said = peer.interval(raw_ns, rate, raw_ns - vetting.limits.ntp_max_age_ns)
+        age, detail = raw_ns - peer.answers[-1].interval.as_of_ns, "falseticker" if peer.falseticker else ""
+        rows.append(_row(f"chrony:{name}", said, middle, age, detail))
+    return rows
+
+
+def _row(name: str, interval: Interval | None, middle: int | None, age_ns: int | None, detail: str) -> Fields:
+    row: Fields = {"name": name, "age_ns": age_ns, "detail": detail, "lo_ns": None, "hi_ns": None}
+    if interval is None:
+        return row | {"state": "no opinion"}
+    centre = middle if middle is not None else (interval.lo_ns + interval.hi_ns) // 2
+    row |= {"lo_ns": interval.lo_ns - centre, "hi_ns": interval.hi_ns - centre}
+    agrees = middle is None or interval.holds(middle)
+    return row | {"state": "falseticker" if detail == "falseticker" else "agrees" if agrees else "disagrees"}

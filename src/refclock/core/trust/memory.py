@@ -1,0 +1,149 @@
+"""What the daemon remembers across a restart, and how much of it may still be believed.
+
+The floor, the enrolled rates, a lock, the episodes and the ledger of probes always; the gate with its spent
+budget only within the same boot and on the same clocksource, because it is counted on the raw counter
+(lemma L6). What keeps the memory (runtime.statefile) seals it; ``tampered`` among the arguments of a
+restore is its finding that the seal was broken, and locks.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from refclock.core.gate.judge import Judge
+from refclock.core.seconds.interval import RawRate
+from refclock.core.seconds.leap import LeapSecond
+from refclock.model import Mode
+from refclock.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from refclock.core.trust.vetting import Found, Vetting
+
+VERSION = 1
+# A rate beyond this is not a clock's: 500 ppm is the most that the kernel itself would correct.
+_MAX_RATE_PPT = 500_000_000
+_BEFORE = "locked before the restart"
+
+
+def remember(vetting: "Vetting", identity: tuple[str, str] | None, reason: str) -> dict[str, object]:
+    """The memory as JSON-able values; ``identity`` is (boot_id, clocksource) where known, ``reason`` why
+    the mode is what it is."""
+    kept: dict[str, object] = {
+        "version": VERSION,
+        "floor_utc_ns": vetting.dates.next_s() * NS_PER_S,
+        "locked": vetting.mode is Mode.LOCKED,
+        "episodes_s": vetting.episodes.starts_s,
+        "probes": vetting.probes.fields(),
+    }
+    if vetting.mode is Mode.LOCKED:
+        kept["lock_reason"] = reason.removeprefix(_BEFORE).removeprefix(": ")
+    leaps = [[leap.at_s, leap.change] for leap in vetting.witnesses.leap.confirmed]
+    if leaps:
+        kept["leaps"] = leaps
+    rate, rtc = vetting.witnesses.rate, vetting.witnesses.rtc.enrolled
+    if rate.enrolled:
+        kept |= {
+            "raw_rate_ppt": rate.y_ppt,
+            "raw_rate_unc_ppt": rate.unc_ppt - vetting.limits.raw_stability_ppt,
+        }
+    if rtc is not None:
+        kept |= {"rtc_rate_ppt": rtc[0], "rtc_rate_unc_ppt": rtc[1]}
+    phc = vetting.witnesses.further.phc.enrolled
+    if phc is not None:
+        kept |= {"phc_rate_ppt": phc[0], "phc_rate_unc_ppt": phc[1]}
+    if identity is not None:
+        kept |= {"boot_id": identity[0], "clocksource": identity[1]}
+        if vetting.judge is not None:
+            kept["judge"] = vetting.judge.memory()
+    return kept
+
+
+def _integer(args: Mapping[str, object], key: str, low: int, high: int) -> int | None:
+    value = args.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high else None
+
+
+def _rates(args: Mapping[str, object], name: str) -> tuple[int, int] | None:
+    """A rate and its uncertainty in ppt, ``name``_rate_ppt and ``name``_rate_unc_ppt; None for no clock's."""
+    rate = _integer(args, f"{name}_rate_ppt", -_MAX_RATE_PPT, _MAX_RATE_PPT)
+    unc = _integer(args, f"{name}_rate_unc_ppt", 0, _MAX_RATE_PPT)
+    return None if rate is None or unc is None else (rate, unc)
+
+
+def _take_rates(vetting: "Vetting", args: Mapping[str, object]) -> None:
+    witnesses, raw, rtc = vetting.witnesses, _rates(args, "raw"), _rates(args, "rtc")
+    if raw is not None:
+        witnesses.rate = RawRate(raw[0], raw[1] + vetting.limits.raw_stability_ppt, enrolled=True)
+    if rtc is not None:
+        witnesses.rtc.enroll(*rtc)
+    phc = _rates(args, "phc")
+    if phc is not None:
+        witnesses.further.phc.enroll(*phc)
+
+
+def raw_based(args: Mapping[str, object]) -> dict[str, object]:
+    """The part of a memory that is bound to a boot and a clocksource; empty where it has none."""
+    names = ("boot_id", "clocksource", "judge")
+    return {name: args[name] for name in names} if all(name in args for name in names) else {}
+
+
+def take_up(vetting: "Vetting", args: Mapping[str, object], identity: tuple[str, str]) -> None:
+    """Now that boot and clocksource are known: take up the gate of before a restart, if it is theirs. A
+    rate that was measured on another clocksource says nothing of this one."""
+    kept, clocksource = args.get("judge"), args.get("clocksource")
+    if isinstance(clocksource, str) and clocksource != identity[1]:
+        vetting.witnesses.forget_raw(rate_too=True)
+    if vetting.judge is None and (args.get("boot_id"), clocksource) == identity:
+        vetting.judge = Judge.from_memory(vetting.policy, kept if isinstance(kept, dict) else {})
+
+
+def restore(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "list[Found]":
+    """Take up a memory at the start. What is missing or out of range is left at its default; the raw-based
+    part waits for the boot's identity (take_up)."""
+    floor = _integer(args, "floor_utc_ns", 0, 1 << 63)
+    if floor is not None:
+        vetting.dates.raise_floor(floor // NS_PER_S)
+    _take_rates(vetting, args)
+    vetting.unidentified = bool(raw_based(args))
+    leaps = args.get("leaps")
+    for one in leaps if isinstance(leaps, list) else []:
+        if isinstance(one, list) and [type(part) for part in one] == [int, int] and abs(one[1]) == 1:
+            vetting.witnesses.leap.confirmed.append(LeapSecond(one[0], one[1]))
+    episodes, probes = args.get("episodes_s"), args.get("probes")
+    if isinstance(episodes, list):
+        vetting.episodes.starts_s = [at for at in episodes if isinstance(at, int)]
+    if isinstance(probes, dict):
+        vetting.probes.restore(probes)
+    tampered, why = args.get("tampered"), args.get("lock_reason")
+    if tampered is not None:
+        return vetting.lock(raw_ns, f"the memory was tampered with: {tampered}")
+    if args.get("locked") is True:
+        return vetting.lock(raw_ns, f"{_BEFORE}: {why}" if isinstance(why, str) and why else _BEFORE)
+    return []
+
+
+def enroll(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "list[Found]":
+    """The operator's word on the rates of counter and RTC: in force from an acquisition that begins now,
+    with every witness heard anew (which makes a witness again of an RTC that was set).
+
+    Nothing is done for rates that are no clock's, and none while a receiver is being rejected: that would
+    forgive it everything. A lock stays.
+    """
+    judge = vetting.judge
+    if _rates(args, "raw") is None or (judge is not None and judge.gate.rejecting):
+        return []
+    found = vetting.disrupt(raw_ns, "enrolled")
+    _take_rates(vetting, args)
+    return found
+
+
+def enroll_offline(kept: Mapping[str, object], args: Mapping[str, object]) -> dict[str, object] | None:
+    """The same, done to a memory of which no daemon holds the live form. None where ``enroll`` does
+    nothing."""
+    judge = kept.get("judge")
+    gate = judge.get("gate") if isinstance(judge, dict) else None
+    frozen = _integer(gate, "frozen_ns", 0, 1 << 63) if isinstance(gate, dict) else None
+    if _rates(args, "raw") is None or frozen is not None:
+        return None
+    names = [f"{name}_rate_{what}" for name in ("raw", "rtc", "phc") for what in ("ppt", "unc_ppt")]
+    rates = {name: args[name] for name in names if name in args}
+    return {"version": VERSION, **{key: value for key, value in kept.items() if key != "judge"}, **rates}

@@ -1,0 +1,72 @@
+"""The cesium standard's own pulse, against which profile kdc-cesium judges the receiver's, edge to edge.
+
+The two pulses of one second are compared within that second, so that the raw counter's rate hardly
+enters. The difference wanders only as far as one of the two does; where in the second the cesium's pulse
+lies does not matter. It has no date and no label: it is the authority for rate and for nothing else.
+"""
+
+from refclock.core.gate.gate import Gate, Mask
+from refclock.core.seconds.interval import RawRate
+from refclock.core.seconds.pairing import Refused, Second
+from refclock.core.seconds.timeline import Placed
+from refclock.policy import Limits
+from refclock.units import NS_PER_S, nearest_second, scale_up
+
+# Its mask is the profile's second one.
+MASK = 2
+_FRESH_NS = 1_600_000_000
+
+
+class Cesium:
+    """The pulses of one standard, and the gate on the receiver's distance from them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._edge: Placed | None = None
+        self._base_ns: int | None = None
+        self.since_ns = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """A new attempt to trust the receiver, or a raw counter that began anew: compare from here on."""
+        mask = Mask(self._limits.mask2_offset_ns, self._limits.mask2_rate_ppt)
+        self.gate = Gate((mask,), self._limits.gap_budget_ns)
+        self._base_ns = None
+
+    def on_edge(self, edge: Placed) -> None:
+        """A pulse of the standard."""
+        self._edge = edge
+
+    def age_ns(self, raw_ns: int) -> int | None:
+        """Time since its last pulse."""
+        return None if self._edge is None else raw_ns - self._edge.raw_ns
+
+    def apart_ns(self, second: Second, rate: RawRate) -> int | None:
+        """The receiver's second less the standard's pulse, within half a second either way, counted from
+        the first comparison on; None when the standard is silent."""
+        edge = self._edge
+        # The second itself lies before its stamp by the cable's delay and the sawtooth.
+        receiver_ns = second.edge.raw_ns - second.late_ns
+        if edge is None or abs(receiver_ns - edge.raw_ns) > _FRESH_NS:
+            return None
+        passed = rate.advance(receiver_ns - edge.raw_ns)
+        apart = passed - nearest_second(passed) * NS_PER_S
+        if self._base_ns is None:
+            self._base_ns, self.since_ns = apart, receiver_ns
+        moved = apart - self._base_ns
+        # A distance near half a second must not flip its sign.
+        return moved - nearest_second(moved) * NS_PER_S
+
+    def judge(self, second: Second, apart_ns: int) -> Refused | None:
+        """None when the mask admits the distance."""
+        breach = self.gate.judge(second.edge.raw_ns, apart_ns)
+        if breach is None:
+            return None
+        raw_ns, limit_ns = second.edge.raw_ns, breach.limit_ns
+        # A late pulse means that the receiver's time is behind.
+        return Refused(raw_ns, "drift-mask", breach.value_ns, limit_ns, second.utc_s, MASK, -apart_ns)
+
+    def bound_ns(self, raw_ns: int, apart_ns: int) -> int:
+        """How far the receiver can have left UTC since the first comparison, by the standard."""
+        elapsed = max(0, raw_ns - self.since_ns)
+        return abs(apart_ns) + self._limits.mask2_offset_ns + scale_up(elapsed, self._limits.mask2_rate_ppt)

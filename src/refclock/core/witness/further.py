@@ -1,0 +1,49 @@
+"""The witnesses beside receiver, quorum, RTC and cesium: a network card's clock, and chrony's own sources.
+
+They loosen nothing. What they say counts towards ``vetted`` and against a second, but neither towards the
+first feed nor towards a new anchor; and the network is one witness, whether refclock or chrony asked it.
+"""
+
+from dataclasses import replace
+
+from refclock.core.seconds.interval import RawRate
+from refclock.core.seconds.pairing import Refused, Second
+from refclock.core.witness.assessment import Assessment
+from refclock.core.witness.chronysources import ChronySources
+from refclock.core.witness.phc import PhcWitness
+from refclock.policy import Limits
+
+
+class Further:
+    """Both of them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.phc = PhcWitness()
+        self.chrony = ChronySources(limits)
+
+    def forget_raw(self) -> None:
+        """The raw counter lost its continuity."""
+        self.phc.forget_raw()
+        self.chrony.forget_raw()
+
+    def join(self, said: Assessment, second: Second, si_ns: int, rate: RawRate) -> Assessment:
+        """The others' view of a second with theirs added."""
+        raw_ns, unc_ns = second.edge.raw_ns, second.edge.unc_ns
+        phc, chrony = self.phc.interval(raw_ns, rate), self.chrony.at(raw_ns, rate)
+        if phc is None and chrony is None:
+            return said
+        further, objects, disagrees = 0, None, False
+        if phc is not None:
+            disagrees = phc.outside_ns(si_ns) > unc_ns
+            further += not disagrees
+        if chrony is not None:
+            value, limit = chrony.farthest_ns(si_ns), self._limits.quorum_error_ns + unc_ns
+            if value > limit:
+                objects = Refused(raw_ns, "chrony", value, limit, second.utc_s)
+            elif said.quorum is None:
+                further += chrony.outside_ns(si_ns) <= unc_ns
+        agreeing = said.agreeing + further
+        return replace(
+            said, agreeing=agreeing, further=further, chrony_objects=objects, phc_disagrees=disagrees
+        )
