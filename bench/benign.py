@@ -41,6 +41,7 @@ from refclock.policy import PROFILES, parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S, S_PER_DAY, show_ns
 from refclock.world import Chance, World, WorldArguments
 from refclock.world.scenario import BUILD_S
+from refclock.world.voices.table import VOICES
 
 JUNE_S = 1_811_808_000  # 2027-06-01T00:00:00Z; its last second is followed by a leap second
 _QUIET_AFTER_S = 1200  # how long after something happened every second is looked at
@@ -206,7 +207,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--days", type=int, default=60)
     parser.add_argument("--profile", nargs="+", choices=PROFILES, default=list(PROFILES))
-    parser.add_argument("--receiver", choices=("nmea", "ubx"), default="ubx")
+    parser.add_argument("--receiver", choices=tuple(VOICES), default="ubx")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--thin", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)

@@ -25,9 +25,10 @@ from refclock.core.rules.reasons import REASONS
 from refclock.model import Mode
 from refclock.policy import HARD_CAPS_PPT, LIMIT_ROWS, PROFILES, LimitRow
 from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, PPT_PER_PPM
+from refclock.wire.families import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "docs/configuration.md", "docs/verbs.md", "docs/vetting.md")
+DOCUMENTS = ("README.md", "docs/configuration.md", "docs/receivers.md", "docs/verbs.md", "docs/vetting.md")
 
 _PART = re.compile(
     r"(?P<head><!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<tail><!-- end of (?P=name) -->)", re.S
@@ -173,6 +174,21 @@ def attacks() -> str:
     return _rows(("attack, with the amount taken where none is written", "what it does"), rows)
 
 
+def families() -> str:
+    """The families of receivers, from the table that the program reads."""
+    rows = [
+        (
+            f"`{family.name}`", family.title, "yes" if family.checked else "no",
+            f"{family.baud} {family.framing}", family.label_edge if "time" in family.says else "-",
+            family.timescale.upper() if "time" in family.says else "-", ", ".join(family.says) or "nothing",
+            family.advice or "-",
+        )
+        for family in sorted(FAMILIES.values(), key=lambda family: family.name)
+    ]  # fmt: skip
+    head = ("name", "what", "checksum", "usual line", "edge", "time scale", "tells", "to do")
+    return _rows(head, rows)
+
+
 def transcript() -> str:
     """What the commands of TRANSCRIPT print, run here and now in a directory of their own."""
     out, home = io.StringIO(), Path.cwd()
@@ -190,6 +206,7 @@ def transcript() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "attacks": attacks,
+    "families": families,
     "limits": limits,
     "limit-keys": limit_keys,
     "modes": modes,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from refclock.core.rules.reasons import REASONS
 from refclock.core.seconds.health import ReceiverHealth
 from refclock.core.seconds.interval import RawRate
 from refclock.core.seconds.pairing import Edge, Pairing, Refused, Second
@@ -257,3 +258,23 @@ def test_without_a_pulse_an_epoch_just_before_its_second_counts_from_there():
     assert found[0].late_ns == 50 * NS_PER_MS
     bench.pairing.expect(150 * NS_PER_MS)
     assert bench.pairing.off_grid(1150 * NS_PER_MS, RATE)[1] >= 40 * NS_PER_MS
+
+
+@pytest.mark.parametrize("timescale", ["gps", "local"])
+@pytest.mark.parametrize("label_edge", ["previous", "next"])
+def test_another_time_scale_names_no_pulse_and_is_refused_once_a_second(timescale, label_edge):
+    bench = Bench()
+    for second in range(3):
+        assert bench.edge(1000 * second) == []
+        kind = {"timescale": timescale, "label_edge": label_edge}
+        assert told(bench.label(1000 * second + 150, second, **kind)) == [(f"{timescale}-time", 0)]
+        assert bench.label(1000 * second + 160, second, message="ZDA", **kind) == []
+    assert f"{timescale}-time" in REASONS
+
+
+def test_another_time_scale_beside_utc_is_passed_over():
+    bench = Bench()
+    bench.edge(0)
+    assert told(bench.label(150, 0)) == [("", 0)]
+    assert bench.label(160, 18, timescale="gps") == []
+    assert told(bench.label(4000, 21, timescale="gps")) == [("gps-time", 0)]

@@ -77,6 +77,15 @@ def test_a_leap_second_is_shown_as_60(frac_ns, utc, second60):
     assert (shown["utc"], shown["second60"]) == (utc, second60)
 
 
+def test_another_time_scale_is_not_called_utc():
+    shown = json.loads(
+        line(Label("nmea", "PTNTA", 0, 0, LEAP_DAY_S, 600_000_000, timescale="gps"), None, "a")
+    )
+    assert shown["utc"] is None
+    assert list(shown)[-3:] == ["timescale", "time", "port"]
+    assert (shown["timescale"], shown["time"]) == ("gps", "2024-02-29T12:34:56.600")
+
+
 def test_labelled_seconds_only(decode):
     status, lines, errors = decode(GGA + RMC)
     assert (status, errors) == (0, "")

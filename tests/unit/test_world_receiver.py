@@ -15,10 +15,11 @@ from refclock.world.attack import Answer
 from refclock.world.attacks import DEEDS, attack_table, parse_attack
 from refclock.world.chance import Chance
 from refclock.world.deeds import month_end
-from refclock.world.receiver import PERSONALITIES, Receiver
+from refclock.world.receiver import Receiver
+from refclock.world.voices.table import VOICES
 
 START_S = 1_803_859_200
-PERSONALITY = tuple(PERSONALITIES)
+PERSONALITY = tuple(VOICES)
 
 
 class Heard:
@@ -72,7 +73,7 @@ def test_chunks_arrive_as_a_uart_delivers_them(personality):
     heard = Heard(personality)
     times = [at_ns for at_ns, _ in heard.chunks]
     assert times == sorted(times)
-    byte_ns = 10 * NS_PER_S // PERSONALITIES[personality]
+    byte_ns = 10 * NS_PER_S // VOICES[personality].baud
     before_ns = 0
     for at_ns, data in heard.chunks:
         assert data

@@ -14,8 +14,10 @@ from refclock.capture import open_stream
 from refclock.errors import CaptureError
 from refclock.units import NS_PER_MS, NS_PER_S
 from refclock.wire.calendar import show_utc
+from refclock.wire.families import AUTO, FAMILIES
+from refclock.wire.recognise import Recogniser
 from refclock.wire.report import Label, LeapInfo, Report
-from refclock.wire.scanner import AUTO, FAMILIES, Scanner
+from refclock.wire.scanner import Scanner
 
 EXAMPLE = "refclock decode receiver.log | jq -c '[.utc, .message, .valid]'"
 
@@ -46,7 +48,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 Each line tells the second (utc), where it came from (protocol, message, start: offset in the stream), the
 receiver's own word on it (valid), which pulse it names (label_edge), and the leap-second count known at
 that point (leap, utc_valid). frac_ns is what the epoch lies after that second, or before it if negative.
-null is unknown. Exit status: 0, or 2 when no frame of a known protocol was found."""
+null is unknown. A second in another time scale has utc null, and timescale and time at the end. Without
+--protocol, families whose frames have no checksum are reported from five consecutive seconds on.
+Exit status: 0, or 2 when no frame of a known protocol was found."""
     )
 
 
@@ -62,10 +66,16 @@ def line(label: Label, known_leap_s: int | None, port: str | None = None) -> str
     middle = _middle(
         (label.protocol, label.message, label.valid, label.label_edge, leap_s, label.utc_valid, second60)
     )
+    shown, utc, tail = f"{show_utc(utc_s, second60)}{fraction}", "null", ""
+    if label.timescale == "utc":
+        utc = f'"{shown}Z"'
+    else:
+        tail = f',"timescale":"{label.timescale}","time":"{shown}"'
+    if port is not None:
+        tail += f',"port":{json.dumps(port)}'
     return (
-        f'{{"utc":"{show_utc(utc_s, second60)}{fraction}Z",{middle},"frac_ns":{frac_ns},'
-        f'"t_acc_ns":{_number(label.t_acc_ns)},"q_err_ps":{_number(label.q_err_ps)},"start":{label.start}'
-        + (f',"port":{json.dumps(port)}}}' if port is not None else "}")
+        f'{{"utc":{utc},{middle},"frac_ns":{frac_ns},'
+        f'"t_acc_ns":{_number(label.t_acc_ns)},"q_err_ps":{_number(label.q_err_ps)},"start":{label.start}{tail}}}'
     )
 
 
@@ -89,7 +99,7 @@ class _Port:
     def __init__(self, protocol: str, name: str | None = None) -> None:
         self._name = name
         self._leap_s: int | None = None
-        self.scanner = Scanner(protocol)
+        self.scanner = Recogniser() if protocol == AUTO else Scanner(protocol)
         self.labels = 0
 
     def feed(self, data: bytes) -> None:

@@ -10,7 +10,7 @@ from refclock.errors import ConfigError
 from refclock.policy import PROFILES
 from refclock.world import World, WorldArguments, attack_table, parse_duration
 from refclock.world.arguments import START_S
-from refclock.world.receiver import PERSONALITIES
+from refclock.world.voices.table import VOICES
 
 EXAMPLE = (
     "refclock simulate --receiver ubx --seed 7 --duration 2h --attack ramp:20ppm@1h --out ramp.jsonl"
@@ -24,9 +24,7 @@ _STRIDE = 4096  # events between two looks at the time
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("--profile", choices=PROFILES, default="kdc", help="the host's profile (kdc)")
-    parser.add_argument(
-        "--receiver", choices=tuple(PERSONALITIES), default="nmea", help="what it speaks (nmea)"
-    )
+    parser.add_argument("--receiver", choices=tuple(VOICES), default="nmea", help="what it speaks (nmea)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="equal seeds, equal worlds (1)")
     parser.add_argument("--duration", default="1h", metavar="TIME", help="90s, 30m, 2h, 1d (1h)")
     parser.add_argument(
@@ -39,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-rtc", action="store_true", help="no battery clock")
     parser.add_argument("--servers", type=int, default=4, metavar="N", help="NTP servers (4)")
     parser.add_argument(
-        "--baud", type=int, metavar="N", help="of the serial line (9600; 38400 for ubx, mixed)"
+        "--baud", type=int, metavar="N", help="of the serial line (what the family usually has)"
     )
     parser.add_argument(
         "--cold-start", nargs="?", const="60s", metavar="TIME", help="receiver without a fix at first (60s)"

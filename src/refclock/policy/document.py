@@ -19,6 +19,7 @@ from refclock.policy.settings import (
 )
 from refclock.policy.table import LIMIT_ROWS
 from refclock.units import NS_PER_US
+from refclock.wire.families import AUTO, FAMILIES
 
 _TOP = (
     "profile", "receiver", "pps", "cesium", "rtc", "phc", "ntp", "chrony", "shm", "status", "state", "dates",
@@ -138,7 +139,7 @@ def _receiver(document: _Document) -> ReceiverSettings:
     if "device" in table:
         settings = replace(settings, device=document.text("receiver", "device", table["device"]))
     if "protocol" in table:
-        protocol = document.text("receiver", "protocol", table["protocol"], ("auto", "nmea", "ubx"))
+        protocol = document.text("receiver", "protocol", table["protocol"], (AUTO, *sorted(FAMILIES)))
         settings = replace(settings, protocol=protocol)
     if "baud" in table:
         if table["baud"] not in _BAUDS:

@@ -10,7 +10,8 @@ CESIUM_PORT = "cs0"
 
 @dataclass(frozen=True, slots=True)
 class ReceiverSettings:
-    """The serial receiver. ``device`` is a path; ``protocol`` "auto", "nmea" or "ubx".
+    """The serial receiver. ``device`` is a path; ``protocol`` is "auto" or a family's name
+    (wire.families).
 
     ``message_delay_ns`` and ``message_jitter_ns`` matter only without PPS: how long after the second
     the label's message begins to arrive, and how far that may vary either way.

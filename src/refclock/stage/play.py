@@ -37,6 +37,8 @@ _AHEAD_NS = 600 * NS_PER_MS
 _RTC_LATE_NS = 4 * NS_PER_MS
 # What a receiver sends at power-on at the wrong baud rate looks like this.
 _NOISE_BYTES = 60
+# How often a receiver that is asked looks whether somebody asked.
+_LISTEN_NS = 2 * NS_PER_MS
 
 
 class TrueTime:
@@ -143,6 +145,8 @@ class Stage:
             self._at(self._second * NS_PER_S - _AHEAD_NS, self._prepare)
             self._show(self._rtc_ns(self.truth.now_ns()) // NS_PER_S)
             self._at(self.truth.now_ns(), self._tick)
+            if self.receiver.polls:
+                self._at(self.truth.now_ns(), self._listen)
             self._thread.start()
             ends.callback(self._stop)
             self._ends = ends.pop_all()
@@ -237,10 +241,23 @@ class Stage:
                 return
             if self.voice == "noise":
                 data = bytes(self._noise.between(0, 255) for _ in range(_NOISE_BYTES))
-            with suppress(OSError):  # what the daemon said to its receiver; EIO while nobody is there
-                os.read(self._master, 4096)
+            if not self.receiver.polls:
+                with suppress(OSError):  # what the daemon said to its receiver; EIO while nobody is there
+                    os.read(self._master, 4096)
             with suppress(OSError):  # nobody reads, and the line's buffer is full
                 os.write(self._master, data)
+
+    def _listen(self, _due_ns: int) -> None:
+        """Hear what the daemon wrote, and plan the answers."""
+        now_ns = self.truth.now_ns()
+        self._at(now_ns + _LISTEN_NS, self._listen)
+        data = b""
+        with self._lock, suppress(OSError):  # nothing to read, or EIO while nobody is there
+            if self._master is not None:
+                data = os.read(self._master, 4096)
+        if data:
+            for at_ns, answer in self.receiver.hears(now_ns, data):
+                self._at(at_ns, partial(self._say, answer))
 
     # ---- the battery clock -----------------------------------------------------------------------------
 

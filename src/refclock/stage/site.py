@@ -9,7 +9,7 @@ from refclock.policy import LIMIT_ROWS, PROFILES
 from refclock.sinks.segment import find, open_segment
 from refclock.stage.play import Stage
 from refclock.units import NS_PER_S, S_PER_DAY
-from refclock.world.receiver import PERSONALITIES
+from refclock.world.voices.table import VOICES
 
 # What the operator's `enroll` would have measured: the counter's rate within 0.1 ppm, the RTC's within 1 ppm.
 _RATE_UNC_PPT = 100_000
@@ -74,14 +74,15 @@ def policy_text(
     """The daemon's configuration file; its own files lie in ``directory``."""
     loosened = shortened(profile, dwell_s)
     peers = ", ".join(f'"127.0.0.1:{server.port}"' for server in stage.servers)
-    protocol = "auto" if personality == "mixed" else personality
+    voice = VOICES[personality]
     lines = [
         f'profile = "{profile}"',
         "",
         "[receiver]",
         f'device = "{stage.device}"',
-        f'protocol = "{protocol}"',
-        f"baud = {PERSONALITIES[personality]}",
+        f'protocol = "{voice.protocol}"',
+        f"baud = {voice.baud}",
+        f'framing = "{voice.framing}"',
         "",
         "[pps]",
         f'device = "emulated:{stage.pps_path}"',

@@ -28,6 +28,8 @@ class Label(Report):
     the pulse to come. ``valid`` is the receiver's own word on its time; ``utc_valid`` says whether its
     leap-second count came from the satellites (True), from a firmware default (False), or is unsaid.
     ``q_err_ps`` is the pulse's quantisation error (sawtooth) where the receiver states a valid one.
+    ``timescale`` is "utc"; or "gps" or "local", when the receiver said no offset that would make UTC of it:
+    ``utc_s`` then counts that calendar's seconds, and must not be taken for UTC.
     """
 
     utc_s: int
@@ -39,6 +41,7 @@ class Label(Report):
     leap_s: int | None = None
     t_acc_ns: int | None = None
     q_err_ps: int | None = None
+    timescale: str = "utc"
 
 
 @dataclass(frozen=True, slots=True)

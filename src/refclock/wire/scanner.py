@@ -7,19 +7,11 @@ at worst it delays one by the longest frame its family waits for. How late that 
 ``Report.start`` is where the frame lay, so its time of arrival can still be told.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from refclock.wire import nmea, ubx
+from refclock.wire.families import AUTO, FAMILIES, families_of
 from refclock.wire.framing import DAMAGED, WAIT, Framer
 from refclock.wire.report import Report
-
-# A family is one file and one row here. Where two of them could begin, the earlier row is tried first.
-FAMILIES: dict[str, Callable[[], Framer]] = {
-    ubx.PROTOCOL: ubx.Framer,
-    nmea.PROTOCOL: nmea.Framer,
-}
-AUTO = "auto"
 
 
 @dataclass(slots=True)
@@ -35,17 +27,18 @@ class Counters:
 class Scanner:
     """Streaming framer and decoder for the protocols of one serial line.
 
-    ``protocols`` is "auto" for all known ones, the name of one, or a set of names; ValueError for a stranger.
+    ``protocols`` is "auto" for all that have checksums, the name of one, or a set of names; ValueError for
+    a stranger.
     It holds at most the longest frame that a family waits for, besides the chunk being fed.
     """
 
     def __init__(self, protocols: frozenset[str] | str = AUTO) -> None:
         if isinstance(protocols, str):
-            protocols = frozenset(FAMILIES if protocols == AUTO else (protocols,))
+            protocols = families_of(protocols)
         strangers = protocols - FAMILIES.keys()
         if strangers or not protocols:
             raise ValueError(f"no such protocol: {sorted(strangers)}; known are {sorted(FAMILIES)}")
-        self._framers = [make() for name, make in FAMILIES.items() if name in protocols]
+        self._framers = [family.make() for name, family in FAMILIES.items() if name in protocols]
         self._rest = b""
         self._origin = 0
         self.counters = Counters({f.name: 0 for f in self._framers}, {f.name: 0 for f in self._framers})

@@ -4,8 +4,9 @@ from refclock.world.arguments import WorldArguments
 from refclock.world.attack import Attack
 from refclock.world.attacks import attack_table, parse_attack
 from refclock.world.chance import Chance
+from refclock.world.moment import Moment
 from refclock.world.quantities import parse_duration
-from refclock.world.receiver import Emission, Moment, Receiver
+from refclock.world.receiver import Emission, Receiver
 from refclock.world.scenario import World
 
 __all__ = [

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from refclock.errors import ConfigError
 from refclock.policy import CESIUM_PORT, PROFILES
 from refclock.units import NS_PER_S
-from refclock.world.receiver import PERSONALITIES
 from refclock.world.servers import POLL_S
+from refclock.world.voices.table import VOICES
 
 START_S = 1_803_859_200  # 2027-03-01T00:00:00Z
 _MOST_SERVERS = 12
@@ -46,7 +46,7 @@ class WorldArguments:
         """Raise ConfigError for arguments that make no world."""
         for value, what, choices in (
             (self.profile, "profile", PROFILES),
-            (self.receiver, "receiver", tuple(PERSONALITIES)),
+            (self.receiver, "receiver", tuple(VOICES)),
         ):
             if value not in choices:
                 raise ConfigError(f"{what}: expected one of {', '.join(choices)}, found {value!r}.")
@@ -62,9 +62,10 @@ class WorldArguments:
 
 def policy_text(arguments: WorldArguments, baud: int, latency_ns: int) -> str:
     """The configuration file for a world; ``latency_ns`` is how late its first chunk comes."""
-    protocol = "auto" if arguments.receiver == "mixed" else arguments.receiver
+    voice = VOICES[arguments.receiver]
     lines = [f'profile = "{arguments.profile}"', "", "[receiver]", 'device = "/dev/ttyS0"']
-    lines += [f'protocol = "{protocol}"', f"baud = {baud}"]
+    lines += [f'protocol = "{voice.protocol}"', f"baud = {baud}"]
+    lines += [] if voice.framing == "8N1" else [f'framing = "{voice.framing}"']
     if arguments.pps:
         lines += ["", "[pps]", 'device = "/dev/pps0"']
         if arguments.cesium:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from refclock.units import NS_PER_S
 from refclock.world.chance import Chance
+from refclock.world.moment import Burst, Moment
 from refclock.world.oscillator import Outage, RateChange
 from refclock.world.quantities import Kind, Quantity
-from refclock.world.receiver import Burst, Moment
 
 
 @dataclass(slots=True)

@@ -4,9 +4,9 @@ RTC or the host. The table in attacks.py names them and says what their amounts 
 from refclock.units import NS_PER_S, NS_PER_US, S_PER_DAY, S_PER_WEEK, scale_down
 from refclock.world.attack import Answer, Attack, HostPlan
 from refclock.world.encoders import civil
+from refclock.world.moment import Burst, Moment
 from refclock.world.oscillator import Outage, RateChange
 from refclock.world.quantities import Kind
-from refclock.world.receiver import Burst, Moment
 
 _RAW_AFTER_BOOT_NS = 9 * NS_PER_S
 _FIX_KEPT_S = 20

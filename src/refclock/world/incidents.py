@@ -6,7 +6,7 @@ Like deeds.py; the table in attacks.py names them. hw-fixtures/incidents/ shows 
 from refclock.units import NS_PER_S, S_PER_DAY
 from refclock.world.attack import Answer, Attack
 from refclock.world.encoders import civil
-from refclock.world.receiver import Moment
+from refclock.world.moment import Moment
 
 _GARBLED_HOUR, _GARBLED_MINUTE, _GARBLED_SECOND = 62, 28, 15
 

@@ -3,60 +3,23 @@
 Nothing here knows of events, captures or clocks: a live demonstration drives the same class in real time.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, S_PER_WEEK
-from refclock.world import encoders
+from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US
 from refclock.world.chance import Chance
-from refclock.world.encoders import Civil, civil
+from refclock.world.encoders import civil
 from refclock.world.labels import Label, gps_leap_s, label_of
+from refclock.world.moment import Attacker, Moment
+from refclock.world.voices.table import VOICES
+from refclock.world.voices.voice import Now
 
-PERSONALITIES = {"nmea": 9600, "ubx": 38400, "mixed": 38400}  # and their usual baud rates
-LEAP_S = 18  # GPS minus UTC since 2017-01-01
 _FIRMWARE_BEHIND_S = 2  # what an old firmware has missed until the satellites tell it (12.5 min)
 ALMANAC_S = 750
 _HALF_S = NS_PER_S // 2
 _QUANTUM_PS = 20_833  # one period of the 48 MHz clock that times the pulse
 FIFO_BYTES = 12  # a 16550 wakes its reader at 8 or 14 bytes
-_ANTENNA = {"ok": 2, "short": 3, "open": 4}
-
-
-@dataclass(slots=True)
-class Moment:
-    """The receiver's state in one true second; attackers change it before it turns into pulses and bytes.
-
-    ``second`` counts true SI seconds since the Unix epoch. ``shift_ns`` is how far the receiver's idea of
-    time runs ahead of truth (pulse and label move together), ``label_s`` what is added to labels alone,
-    ``edge_ns`` what delays the pulse alone, ``late_ns`` what delays the messages. ``extra_edges`` are
-    further pulses (ns after the second), ``inject_s`` hostile messages, as seconds added to their label.
-    ``reading`` is a date and time of day said in place of the label's; without ``says_60`` a leap second is
-    called :59 once more; ``north_m`` is how far north of its true place the receiver claims to be. With
-    ``gps_week`` a u-blox tells the time by NAV-TIMEGPS alone, so many weeks off.
-    """
-
-    second: int
-    shift_ns: int = 0
-    label_s: int = 0
-    edge_ns: int = 0
-    late_ns: int = 0
-    fix: bool = True
-    utc_known: bool = True
-    leap_s: int = LEAP_S
-    change: int = 0
-    change_at_s: int | None = None
-    pulse: bool = True
-    silent: bool = False
-    antenna: str = "ok"
-    jamming: int = 1
-    spoofing: int = 1
-    extra_edges: list[int] = field(default_factory=list)
-    inject_s: list[int] = field(default_factory=list)
-    reading: Civil | None = None
-    says_60: bool = True
-    north_m: int = 0
-    gps_week: int | None = None
+_REMEMBERED = 3  # seconds; a live stage asks for the next one a little before this one is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +31,6 @@ class Emission:
 
     edges: list[int]
     chunks: list[tuple[int, bytes]]
-
-
-# What one second's messages are: those that name the pulse just passed, those that name the next one.
-Burst = tuple[bytes, bytes]
-
-
-class Attacker(Protocol):
-    """What the receiver asks of an attack; both are called for every second, active or not."""
-
-    def receiver(self, moment: Moment) -> None: ...
-
-    def burst(self, moment: Moment, burst: Burst) -> Burst: ...
 
 
 class Receiver:
@@ -99,20 +50,20 @@ class Receiver:
         """``cold_s``: no fix for so long after ``start_s`` (true second), then the firmware's own leap count
         until the almanac has arrived; 0 is a receiver that has been on for days."""
         self.attacks: list[Attacker] = list(attacks)
-        self.baud = PERSONALITIES[personality] if baud is None else baud
+        row = VOICES[personality]
+        self.baud = row.baud if baud is None else baud
         self.latency_ns = chance.between(60 * NS_PER_MS, 150 * NS_PER_MS)
-        self._says: Callable[[Label, Moment], list[bytes]] = {
-            "nmea": self._nmea, "ubx": self._ubx, "mixed": self._mixed,
-        }[personality]  # fmt: skip
-        self._announces = personality != "nmea"
+        self._voice = row.make(chance, start_s)
         self._chance = chance
         self._start_s, self._cold_s, self._leap_at_s = start_s, cold_s, leap_at_s
         # Of the days before a leap second of this world, which may be one that history had.
         self._leap_s = gps_leap_s((start_s if leap_at_s is None else leap_at_s) - 1)
-        self._byte_ns = 10 * NS_PER_S // self.baud
+        # A start bit and a stop bit; the parity bit besides.
+        self._byte_ns = (10 + (row.framing[:2] in ("8O", "8E"))) * NS_PER_S // self.baud
         self._tick_ps = chance.between(1_000, 9_000)
         self._line_free_ns = 0
         self._last: tuple[int, int] | None = None
+        self._recent: dict[int, tuple[int, int, Moment]] = {}
 
     @property
     def first_chunk_ns(self) -> int:
@@ -144,18 +95,17 @@ class Receiver:
         chunks: list[tuple[int, bytes]] = []
         if moment.silent:
             self._last = None
+            self._recent.clear()
             for attack in self.attacks:
                 attack.burst(moment, (b"", b""))
             return Emission(edges, chunks)
         for own_second, offset_ns in self._own_seconds(moment):
+            self._remember(second, own_second, offset_ns, moment)
             if moment.pulse:
                 edges.append(offset_ns + moment.edge_ns - self._q_err_ps(own_second) // 1000)
             label = self._label(own_second, moment)
             base_ns = second * NS_PER_S + offset_ns + moment.late_ns
-            ahead = (
-                self._announcement(own_second, moment) if self._announces and moment.gps_week is None else b""
-            )
-            burst = (b"".join(self._messages(label, moment)), ahead)
+            burst = (b"".join(self._messages(label, moment)), self._announcement(own_second, moment))
             for attack in self.attacks:
                 burst = attack.burst(moment, burst)
             latency_ns = self.latency_ns + self._chance.normal(5 * NS_PER_MS)
@@ -195,84 +145,47 @@ class Receiver:
         return own_second * self._tick_ps % _QUANTUM_PS - _QUANTUM_PS // 2
 
     def _messages(self, label: Label, moment: Moment) -> list[bytes]:
-        messages = self._says(label, moment)
+        messages = self._voice.says(label, moment)
         for ahead_s in moment.inject_s:
             posix_s = label.posix_s + ahead_s
             # Between the good ones, as somebody with a second transmitter on the line would.
-            messages[1:1] = self._says(Label(posix_s, False, civil(posix_s)), moment)[:2]
+            messages[1:1] = self._voice.says(Label(posix_s, False, civil(posix_s)), moment)[:2]
         return messages
 
-    def _nmea(self, label: Label, moment: Moment) -> list[bytes]:
-        when = label.when
-        bias_ns = self._chance.between(-500_000, 500_000)
-        said = [
-            encoders.rmc(when, moment.fix, moment.north_m),
-            encoders.gga(when, moment.fix, self._satellites(moment), moment.north_m),
-            encoders.zda(when),
-            encoders.pubx_time(when, label.posix_s, moment.leap_s, not moment.utc_known, bias_ns),
-        ]
-        if moment.change_at_s is not None:
-            event = civil(moment.change_at_s)
-            status = 2 if moment.utc_known else 1
-            future_s = moment.leap_s + moment.change
-            said.append(encoders.furuno_time(when, status, event, moment.leap_s, future_s))
-        return said
-
-    def _ubx(self, label: Label, moment: Moment) -> list[bytes]:
-        if moment.gps_week is not None:
-            return self._ubx_gps(label, moment, moment.gps_week)
-        when, posix_s, leap_s, fix = label.when, label.posix_s, moment.leap_s, moment.fix
-        t_acc_ns = self._chance.between(12, 30) if fix else 0xFFFFFFFF
-        nano = self._chance.normal(300)
-        seen = self._satellites(moment)
-        known = (7 if moment.utc_known else 3) if fix else 0
-        said = [
-            encoders.nav_pvt(
-                when,
-                posix_s,
-                leap_s,
-                fix=fix,
-                valid=7 if fix else 0,
-                t_acc_ns=t_acc_ns,
-                nano=nano,
-                satellites=seen,
-                north_m=moment.north_m,
-            ),
-            encoders.nav_timeutc(when, posix_s, leap_s, valid=known, t_acc_ns=t_acc_ns, nano=nano),
-            encoders.nav_status(posix_s, leap_s, fix, moment.spoofing, moment.second - self._start_s + 900),
-        ]
-        if moment.second % 4 == 0:
-            change, event_s = moment.change, moment.change_at_s
-            said.append(encoders.nav_timels(posix_s, leap_s, moment.utc_known, change, event_s))
-        if moment.second % 10 == 0:
-            noise = self._chance.between(80, 110)
-            said.append(encoders.mon_hw(_ANTENNA[moment.antenna], moment.jamming, noise))
-        return said
-
-    def _ubx_gps(self, label: Label, moment: Moment, weeks: int) -> list[bytes]:
-        posix_s, leap_s = label.posix_s + weeks * S_PER_WEEK, moment.leap_s
-        valid = (7 if moment.utc_known else 3) if moment.fix else 0
-        return [
-            encoders.nav_timegps(posix_s, leap_s, valid=valid, f_tow_ns=self._chance.normal(300)),
-            encoders.nav_status(posix_s, leap_s, moment.fix, moment.spoofing, moment.second - self._start_s),
-        ]
-
-    def _mixed(self, label: Label, moment: Moment) -> list[bytes]:
-        return self._nmea(label, moment) + self._ubx(label, moment)
-
     def _announcement(self, own_second: int, moment: Moment) -> bytes:
-        """TIM-TP for the next pulse; a leap second has no time of week of its own, so nothing names it."""
+        """What is said of the next pulse."""
         coming = label_of(own_second + 1, self._leap_at_s, moment.label_s)
-        if coming.second60:
-            return b""
-        return encoders.tim_tp(coming.posix_s, self._q_err_ps(own_second + 1), moment.utc_known, moment.fix)
+        return self._voice.announces(coming, self._q_err_ps(own_second + 1), moment)
 
-    def _satellites(self, moment: Moment) -> int:
-        return self._chance.between(9, 12) if moment.fix else 0
+    @property
+    def polls(self) -> tuple[tuple[int, bytes], ...]:
+        """What a host must ask in each second: ns after the true second, and the bytes."""
+        return self._voice.polls
+
+    def hears(self, at_ns: int, data: bytes) -> list[tuple[int, bytes]]:
+        """The host wrote ``data``, whose last byte arrived at true ns ``at_ns``. The chunks of the answers,
+        with the true instants (ns) of their last bytes; none while the receiver is silent."""
+        begun = [one for one in self._recent.values() if one[0] <= at_ns]
+        if not begun:
+            return []
+        pulse_ns, own_second, moment = max(begun, key=lambda one: one[0])
+        coming = label_of(own_second + 1, self._leap_at_s, moment.label_s)
+        now = Now(self._label(own_second, moment), coming, at_ns - pulse_ns, moment)
+        chunks = []
+        for delay_ns, answer in self._voice.hears(data, now):
+            chunks += self._deliver(answer, at_ns + delay_ns, 0, pieces=1)
+        return chunks
+
+    def _remember(self, second: int, own_second: int, offset_ns: int, moment: Moment) -> None:
+        """What `hears` answers from: the last seconds that were asked for."""
+        if self._voice.polls:
+            self._recent[own_second] = (second * NS_PER_S + offset_ns, own_second, moment)
+            while len(self._recent) > _REMEMBERED:
+                del self._recent[next(iter(self._recent))]
 
     def _deliver(self, data: bytes, at_ns: int, second: int, pieces: int) -> list[tuple[int, bytes]]:
-        """The chunks of one burst that the receiver begins to send at ``at_ns``, over a line that one byte
-        at a time can pass."""
+        """The chunks of one burst that the receiver begins to send at ``at_ns`` (true ns), over a line that
+        one byte at a time can pass; their instants count from true ``second``."""
         if not data:
             return []
         begin_ns = max(at_ns, self._line_free_ns)

@@ -6,7 +6,17 @@ from heapq import heappop, heappush
 
 from refclock import __version__
 from refclock.errors import ConfigError
-from refclock.model import Command, Event, NtpReply, PortChange, PpsEdge, RtcTick, SerialBytes, SystemClock
+from refclock.model import (
+    Command,
+    Event,
+    NtpReply,
+    PortChange,
+    PpsEdge,
+    RtcTick,
+    SerialBytes,
+    SerialSent,
+    SystemClock,
+)
 from refclock.policy import CESIUM_PORT
 from refclock.units import NS_PER_S, NS_PER_US, PPT_PER_PPB, S_PER_DAY
 from refclock.world.arguments import WorldArguments, policy_text, port_table
@@ -36,6 +46,13 @@ class _Pulse:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the daemon would ask of a receiver that speaks only then."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _RtcSecond:
     rtc_s: int
     unc_ns: int
@@ -55,7 +72,7 @@ class _Look:
     clocksource: str = ""
 
 
-_Thing = bytes | _Pulse | Exchange | _RtcSecond | _PortNews | _Look
+_Thing = bytes | _Asked | _Pulse | Exchange | _RtcSecond | _PortNews | _Look
 
 
 class World:
@@ -198,6 +215,10 @@ class World:
             self._pulse(base_ns + self._cesium_phase_ns, CESIUM_PORT)
         for at_ns, data in emission.chunks:
             self._push(base_ns + at_ns, data)
+        for after_ns, asked in self.receiver.polls:
+            self._push(base_ns + after_ns, _Asked(asked))
+            for at_ns, data in self.receiver.hears(base_ns + after_ns, asked):
+                self._push(at_ns, data)
         self.servers.until(base_ns + NS_PER_S, lambda exchange: self._push(exchange.seen_ns, exchange))
         while self.arguments.rtc and self.rtc.next_ns < base_ns:
             seen_ns, rtc_s, unc_ns = self.rtc.tick()
@@ -234,6 +255,8 @@ class World:
         raw_ns, real_ns, unc_ns = self._stamp(at_ns)
         if isinstance(thing, bytes):
             return SerialBytes(raw_ns, real_ns, unc_ns, "gps0", thing)
+        if isinstance(thing, _Asked):
+            return SerialSent(raw_ns, real_ns, unc_ns, "gps0", thing.data)
         if isinstance(thing, _Pulse):
             if self._absent(thing.at_ns):
                 return None

@@ -86,6 +86,14 @@ REASONS = {
         "absent", "the receiver's leap-second count is a firmware default", "",
         _WAIT + ", within 12.5 minutes",
     ),
+    "gps-time": Reason(
+        "absent", "the receiver labels in GPS time and does not say how far UTC is from it", "",
+        "switch the receiver to UTC (docs/receivers.md says how), or wait for its almanac (12.5 minutes)",
+    ),
+    "local-time": Reason(
+        "absent", "the receiver labels in local time and does not say how far UTC is from it", "",
+        "switch the receiver to UTC (docs/receivers.md says how)",
+    ),
     "antenna": Reason("absent", "the receiver reports an antenna fault", "", _CABLE),
     "jamming": Reason("absent", "the receiver reports critical jamming", "", "look for the transmitter"),
     "spoofing": Reason("absent", "the receiver reports signs of spoofing", "", "explain it before rearming"),

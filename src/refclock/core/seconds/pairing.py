@@ -88,6 +88,7 @@ class Pairing:
         self._arrival_message = ""
         self._last_sequence: int | None = None
         self._edgeless: int | None = None
+        self._foreign: int | None = None
         self.extra_edges = 0
         self.missed_edges = 0
 
@@ -153,6 +154,8 @@ class Pairing:
         """A label arrived; the stamp is that of its first byte's chunk."""
         if _MAX_FRACTION_NS < label.frac_ns < NS_PER_S - _MAX_FRACTION_NS:
             return []
+        if label.timescale != "utc":
+            return self._not_utc(label, raw_ns)
         if label.label_edge == "next":
             self._next = (label, raw_ns)
             return []
@@ -164,6 +167,14 @@ class Pairing:
         if not self._has_pps:
             self._arrive(label, raw_ns, real_ns, unc_ns)
         return self._match(label, raw_ns, rate)
+
+    def _not_utc(self, label: Label, raw_ns: int) -> list[Second | Refused]:
+        """A label of another time scale names nothing. It is complained of once for each of its seconds, and
+        not at all beside labels in UTC (some receivers say both)."""
+        since, before, self._foreign = self._last_previous_ns, self._foreign, label.utc_s
+        if before == label.utc_s or (since is not None and raw_ns - since <= _PREVIOUS_FOR_NS):
+            return []
+        return [Refused(raw_ns, f"{label.timescale}-time", 0, 1)]
 
     def _arrive(self, label: Label, raw_ns: int, real_ns: int, unc_ns: int) -> None:
         """Without PPS the first message of a burst stands for the pulse, as late as configured."""

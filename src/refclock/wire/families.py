@@ -1,0 +1,55 @@
+"""One table of what each family of receivers is. A new family is one file, and one row here.
+
+The configuration, ``decode``, ``simulate``, the documents and the fuzzer take their lists from it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from refclock.wire import nmea, ubx
+from refclock.wire.framing import Framer
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One row.
+
+    ``checked``: its frames carry a checksum, so that `auto` may look for them on any line; others are
+    believed where the operator names them, or by the rule of `recognise`. ``baud`` and ``framing`` are what
+    its receivers usually come with. ``label_edge`` and ``timescale`` say for people what its labels are;
+    for the program each label says its own (`report.Label`). ``polled``: it speaks only when asked.
+    ``says``: "time", "leap" (seconds), "health", "sawtooth"; nothing at all for a family that is recognised
+    only to tell the operator, in ``advice``, what to do about it.
+    """
+
+    name: str
+    title: str
+    make: Callable[[], Framer]
+    checked: bool = True
+    baud: int = 9600
+    framing: str = "8N1"
+    label_edge: str = "previous"
+    timescale: str = "utc"
+    polled: bool = False
+    says: tuple[str, ...] = ("time",)
+    advice: str = ""
+
+
+# Where frames of two families could begin at the same byte, the earlier row is tried first; where a line
+# carries several, the earlier row is what a configuration should name.
+_ROWS = (
+    Family(
+        ubx.PROTOCOL, "u-blox UBX", ubx.Framer, baud=38400, label_edge="previous, TIM-TP next",
+        says=("time", "leap", "health", "sawtooth"),
+    ),
+    Family(nmea.PROTOCOL, "NMEA 0183", nmea.Framer, says=("time", "leap")),
+)  # fmt: skip
+FAMILIES: dict[str, Family] = {row.name: row for row in _ROWS}
+CHECKED = frozenset(row.name for row in _ROWS if row.checked)
+
+
+def families_of(protocol: str) -> frozenset[str]:
+    """The families that a configuration's ``protocol`` stands for: all with checksums for "auto"."""
+    return CHECKED if protocol == AUTO else frozenset((protocol,))

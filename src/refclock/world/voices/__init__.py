@@ -1,0 +1,1 @@
+"""How each family of receivers talks: one file a family, one row each in table.py."""

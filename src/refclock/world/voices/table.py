@@ -1,0 +1,30 @@
+"""Which voices there are. Baud rate and framing are those of the family (wire.families)."""
+
+from dataclasses import dataclass
+
+from refclock.wire.families import AUTO, FAMILIES
+from refclock.world.voices.nmea import Nmea
+from refclock.world.voices.ubx import Mixed, Ubx
+from refclock.world.voices.voice import Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A voice, and the family that decodes it ("auto" where it takes several)."""
+
+    make: type[Voice]
+    protocol: str
+    baud: int
+    framing: str
+
+
+def _row(make: type[Voice], protocol: str, like: str = "") -> Row:
+    family = FAMILIES[like or protocol]
+    return Row(make, protocol, family.baud, family.framing)
+
+
+VOICES: dict[str, Row] = {
+    "nmea": _row(Nmea, "nmea"),
+    "ubx": _row(Ubx, "ubx"),
+    "mixed": _row(Mixed, AUTO, like="ubx"),
+}
