@@ -54,6 +54,8 @@ _PLAIN: dict[str, tuple[type[Event], tuple[str, ...], tuple[type, ...]]] = {
     "tick": (Tick, (), ()),
     "mark": (Mark, ("text",), (str,)),
 }
+# The last field of a kind, which captures from before it was thought of lack.
+_LATER: dict[str, tuple[str, type]] = {"sys": ("suspended_ms", int)}
 _KIND_OF = {entry[0]: kind for kind, entry in _PLAIN.items()}
 
 
@@ -85,8 +87,11 @@ def event_line(event: Event) -> str:
         kind = _KIND_OF[type(event)]
         fields["k"] = kind
         # A dataclass's own slots, in order, after the three of the stamp.
-        for key, name in zip(_PLAIN[kind][1], event.__slots__, strict=True):
-            fields[key] = getattr(event, name)
+        names = _PLAIN[kind][1] + ((_LATER[kind][0],) if kind in _LATER else ())
+        for key, name in zip(names, event.__slots__, strict=True):
+            value = getattr(event, name)
+            if value is not None:
+                fields[key] = value
     return _ENCODER.encode(fields)
 
 
@@ -126,6 +131,13 @@ class _Shape:
         if fields["unc"] < 0:  # type: ignore[operator]  # an int: checked above
             raise CaptureError(f"unc: expected a half-width of 0 or more, found {fields['unc']}")
         return list(values)
+
+
+def _later(fields: Fields, key: str, wanted: type) -> object:
+    value = fields[key]
+    if type(value) is not wanted or not -_LIMIT < value < _LIMIT:  # type: ignore[operator]  # an int
+        raise CaptureError(f"{key}: expected an integer of 64 bits, found {value!r:.60}")
+    return value
 
 
 _READ = {kind: (maker, _Shape(keys, types)) for kind, (maker, keys, types) in _PLAIN.items()}
@@ -169,6 +181,8 @@ def parse_event(fields: Fields) -> Event | None:
         values[4] = _bytes(values[4])  # type: ignore[arg-type]
     elif maker is PpsEdge and values[4] not in ("assert", "clear"):
         raise CaptureError(f"edge: expected 'assert' or 'clear', found {values[4]!r}")
+    elif kind in _LATER and _LATER[kind][0] in fields:
+        values.append(_later(fields, *_LATER[kind]))
     return maker(*values)  # type: ignore[arg-type]
 
 

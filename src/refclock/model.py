@@ -102,7 +102,11 @@ class SourceReport(Event):
 
 @dataclass(frozen=True, slots=True)
 class SystemClock(Event):
-    """A look at the kernel's clock discipline (adjtimex(2) with modes = 0) and at what counts time."""
+    """A look at the kernel's clock discipline (adjtimex(2) with modes = 0) and at what counts time.
+
+    ``suspended_ms`` is how long this boot has been suspended in all (CLOCK_BOOTTIME less CLOCK_MONOTONIC),
+    None where it was not recorded: the raw counter stands still meanwhile.
+    """
 
     freq_ppb: int
     tick_us: int
@@ -111,6 +115,7 @@ class SystemClock(Event):
     tai_s: int
     clocksource: str
     boot_id: str
+    suspended_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ class Host:
     status: int = UNSYNC
     boot_id: str = "boot"
     clocksource: str = "tsc"
+    suspended_ms: int | None = None
     identify: bool = True
     events: list[Event] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
@@ -174,7 +175,8 @@ class Host:
             begin = self.now_s * NS_PER_S
             if self.identify and self.now_s % 64 == 0:
                 stamp = self.stamp(begin - 550_000_000)
-                self.step(SystemClock(*stamp, 0, 10_000, self.status, 0, 37, self.clocksource, self.boot_id))
+                identity = self.clocksource, self.boot_id, self.suspended_ms
+                self.step(SystemClock(*stamp, 0, 10_000, self.status, 0, 37, *identity))
             if self.now_s % 16 == 0:
                 self.poll_ntp(begin - 540_000_000)
             if self.now_s % 16 == 8 and not self.rtc_silent:

@@ -328,6 +328,19 @@ def test_a_host_feeds_again_after_the_daemon_was_down_for_a_day():
     assert new.mode is Mode.VETTED
 
 
+@pytest.mark.parametrize(("known", "reason"), [(True, "leap-second"), (False, "label-continuity")])
+def test_a_59_said_twice_is_the_leap_second_where_one_is_confirmed(known, reason):
+    host = Host().feed()
+    if known:
+        leaps = host.bridge.vetting.witnesses.leap
+        leaps.confirmed.append(LeapSecond(BEGIN_S + host.now_s + 10, 1))
+    host.second(10)
+    host.label_s = -1
+    found = host.second(5)
+    assert [one.reason for one in only(found, Withhold)][:1] == [reason]
+    assert len(only(found, Publish)) == (4 if known else 0)
+
+
 def test_a_restart_after_a_leap_second_feeds_again():
     host = Host().feed()
     leaps = host.bridge.vetting.witnesses.leap
@@ -357,6 +370,29 @@ def test_another_boot_or_clocksource_drops_the_gate_but_keeps_floor_and_lock(cha
     assert new.mode is Mode.LOCKED
     assert new.bridge.vetting.judge is None
     assert new.bridge.vetting.dates.floor_s > BEGIN_S
+
+
+@pytest.mark.parametrize(("before_ms", "slept_ms", "kept"), [
+    (0, 49, True), (0, 50, False), (7_000, -50, False), (7_000, 3_600_000, False), (None, 3_600_000, True),
+])  # fmt: skip
+def test_a_suspension_while_the_daemon_was_down_drops_the_gate(before_ms, slept_ms, kept):
+    """The raw counter stood still meanwhile, so nothing counted on it goes on (lemma L6)."""
+    host = Host(suspended_ms=before_ms).feed()
+    host.suspended_ms = (before_ms or 0) + slept_ms
+    new = host.restarted()
+    new.second(70)
+    assert (new.bridge.vetting.judge is not None) is kept
+    assert new.mode is Mode.ACQUIRING
+
+
+def test_a_suspension_begins_trust_anew():
+    host = Host(suspended_ms=0).feed()
+    host.suspended_ms = 90_000
+    told = only(host.second(70), ModeChange)
+    assert [(one.after, one.reason) for one in told] == [
+        (Mode.ACQUIRING, "the machine was suspended for 90000 ms")
+    ]
+    assert host.bridge.vetting.witnesses.rate.enrolled
 
 
 def test_episodes_survive_a_reboot():

@@ -177,3 +177,18 @@ def test_the_lines_of_decisions():
 def test_no_number_that_json_does_not_know():
     with pytest.raises(ValueError, match="not JSON compliant"):
         dump({"x": float("nan")})
+
+
+def test_a_field_that_came_later_may_be_absent_and_must_be_an_integer():
+    line = (
+        '{"k":"sys","raw":1,"real":2,"unc":3,"freq_ppb":0,"tick_us":1,"status":0,"maxerror_us":0,"tai_s":37,'
+    )
+    line += '"clocksource":"tsc","boot_id":"b"'
+    old, new = parse_event(json.loads(line + "}")), parse_event(json.loads(line + ',"suspended_ms":5}'))
+    assert isinstance(old, SystemClock)
+    assert isinstance(new, SystemClock)
+    assert (old.suspended_ms, new.suspended_ms) == (None, 5)
+    assert (event_line(old), event_line(new)) == (line + "}", line + ',"suspended_ms":5}')
+    for wrong in ("true", "1.5", "null", str(1 << 63)):
+        with pytest.raises(CaptureError, match="suspended_ms: expected an integer of 64 bits"):
+            parse_event(json.loads(line + f',"suspended_ms":{wrong}' + "}"))

@@ -65,7 +65,7 @@ class Bridge:
         }
         self._ports: dict[str, str] = {}
         self._latest_ns = -(1 << 63)
-        self._identity: tuple[str, str] | None = None
+        self._identity: memory.Identity | None = None
         self._memory: Mapping[str, object] | None = None
         self.diary = Diary()
 
@@ -186,12 +186,12 @@ class Bridge:
         return found
 
     def _on_system(self, event: SystemClock) -> list[Refused | Decision]:
-        identity = (event.boot_id, event.clocksource)
+        identity = memory.Identity(event.boot_id, event.clocksource, event.suspended_ms)
         found: list[Refused | Decision] = [*self.vetting.witnesses.on_system(event)]
-        if self._identity is not None and identity != self._identity:
-            what = "boot_id" if event.boot_id != self._identity[0] else "clocksource"
+        changed = self._identity.changed(identity) if self._identity is not None else ""
+        if changed:
             # A rate that was measured on one counter says nothing of another's.
-            found += self.vetting.disrupt(event.raw_ns, f"{what} changed", what == "clocksource")
+            found += self.vetting.disrupt(event.raw_ns, changed, rate_too=changed == memory.ANOTHER_COUNTER)
         self._identity = identity
         if self._memory is not None:
             memory.take_up(self.vetting, self._memory, identity)

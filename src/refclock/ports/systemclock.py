@@ -3,13 +3,14 @@
 import ctypes
 import os
 import struct
+import time
 from collections.abc import Callable
 
 from refclock.errors import PortError
 from refclock.model import Event, SystemClock
 from refclock.ports import stamp
 from refclock.ports.port import DevicePort
-from refclock.units import NS_PER_S
+from refclock.units import NS_PER_MS, NS_PER_S
 
 INTERVAL_NS = 16 * NS_PER_S
 _CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
@@ -72,7 +73,15 @@ class SystemClockPort(DevicePort):
             tai_s=fields[_TAI],
             clocksource=_text(_CLOCKSOURCE),
             boot_id=self._boot_id,
+            suspended_ms=_suspended_ms(),
         )
+
+
+def _suspended_ms() -> int:
+    """How long this boot has been suspended: what CLOCK_BOOTTIME counts and CLOCK_MONOTONIC does not
+    (clock_gettime(2)). The two are read one after the other, hence the rounding."""
+    apart_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    return (apart_ns + NS_PER_MS // 2) // NS_PER_MS
 
 
 def _text(path: str) -> str:

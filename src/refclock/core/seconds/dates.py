@@ -1,4 +1,4 @@
-"""Dates that may be believed: not before the floor, not beyond the ceiling; a :60 only where confirmed.
+"""Dates that may be believed: not before the floor, not beyond the ceiling; a leap second where confirmed.
 
 The floor is the program's build date, the last time that was vetted before the start, or the second after
 the last one fed, whichever is latest. A week rollover falls below it, or jumps; it is never corrected.
@@ -6,7 +6,7 @@ the last one fed, whichever is latest. A week rollover falls below it, or jumps;
 
 from refclock.core.seconds.leap import LeapSeconds
 from refclock.core.seconds.pairing import Refused, Second
-from refclock.units import S_PER_DAY
+from refclock.units import S_PER_DAY, nearest_second
 
 _CEILING_S = 20 * 365 * S_PER_DAY + 5 * S_PER_DAY
 
@@ -28,13 +28,16 @@ class Dates:
         return self.floor_s if self.fed_s is None else max(self.floor_s, self.fed_s + 1)
 
     def judge(self, second: Second, leap: LeapSeconds, moved_ns: int | None) -> Refused | None:
-        """None when the second's name may be believed."""
+        """None when the second's name may be believed; ``moved_ns`` is how far it lies from where the last
+        accepted one leads. Some receivers call a leap second :60, others say :59 twice."""
         raw_ns, utc_s = second.edge.raw_ns, second.utc_s
         if utc_s < self.floor_s:
             return Refused(raw_ns, "date-floor", utc_s, self.floor_s, utc_s, moved_ns=moved_ns)
         if utc_s >= self.ceiling_s:
             return Refused(raw_ns, "date-ceiling", utc_s, self.ceiling_s, utc_s, moved_ns=moved_ns)
+        behind = moved_ns is not None and nearest_second(moved_ns) == -1
+        if (second.second60 or behind) and leap.inserted_after(utc_s):
+            return Refused(raw_ns, "leap-second", 1, 0, utc_s)
         if second.second60:
-            confirmed = leap.inserted_after(utc_s)
-            return Refused(raw_ns, "leap-second" if confirmed else "leap-unconfirmed", 1, 0, utc_s)
+            return Refused(raw_ns, "leap-unconfirmed", 1, 0, utc_s)
         return None

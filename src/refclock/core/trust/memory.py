@@ -7,7 +7,7 @@ restore is its finding that the seal was broken, and locks.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from refclock.core.gate.judge import Judge
 from refclock.core.seconds.interval import RawRate
@@ -19,14 +19,37 @@ if TYPE_CHECKING:
     from refclock.core.trust.vetting import Found, Vetting
 
 VERSION = 1
+ANOTHER_COUNTER = "clocksource changed"
+# Two clocks that are read one after the other: less is no suspension.
+_LEAST_SUSPENSION_MS = 50
 # A rate beyond this is not a clock's: 500 ppm is the most that the kernel itself would correct.
 _MAX_RATE_PPT = 500_000_000
 _BEFORE = "locked before the restart"
 
 
-def remember(vetting: "Vetting", identity: tuple[str, str] | None, reason: str) -> dict[str, object]:
-    """The memory as JSON-able values; ``identity`` is (boot_id, clocksource) where known, ``reason`` why
-    the mode is what it is."""
+class Identity(NamedTuple):
+    """What the raw counter is, and that it went on: the boot, its clocksource, and for how long the machine
+    has been suspended since (ms; None where nobody looked)."""
+
+    boot_id: str
+    clocksource: str
+    suspended_ms: int | None = None
+
+    def changed(self, now: "Identity") -> str:
+        """Why what was counted on this counter cannot go on with the one of now; "" where it can."""
+        if now.boot_id != self.boot_id:
+            return "boot_id changed"
+        if now.clocksource != self.clocksource:
+            return ANOTHER_COUNTER
+        if self.suspended_ms is None or now.suspended_ms is None:
+            return ""
+        slept_ms = now.suspended_ms - self.suspended_ms
+        return f"the machine was suspended for {slept_ms} ms" if abs(slept_ms) >= _LEAST_SUSPENSION_MS else ""
+
+
+def remember(vetting: "Vetting", identity: Identity | None, reason: str) -> dict[str, object]:
+    """The memory as JSON-able values; ``identity`` is the counter's where known, ``reason`` why the mode is
+    what it is."""
     kept: dict[str, object] = {
         "version": VERSION,
         "floor_utc_ns": vetting.dates.next_s() * NS_PER_S,
@@ -51,7 +74,7 @@ def remember(vetting: "Vetting", identity: tuple[str, str] | None, reason: str) 
     if phc is not None:
         kept |= {"phc_rate_ppt": phc[0], "phc_rate_unc_ppt": phc[1]}
     if identity is not None:
-        kept |= {"boot_id": identity[0], "clocksource": identity[1]}
+        kept |= {key: value for key, value in identity._asdict().items() if value is not None}
         if vetting.judge is not None:
             kept["judge"] = vetting.judge.memory()
     return kept
@@ -82,17 +105,20 @@ def _take_rates(vetting: "Vetting", args: Mapping[str, object]) -> None:
 
 def raw_based(args: Mapping[str, object]) -> dict[str, object]:
     """The part of a memory that is bound to a boot and a clocksource; empty where it has none."""
-    names = ("boot_id", "clocksource", "judge")
-    return {name: args[name] for name in names} if all(name in args for name in names) else {}
+    if not all(name in args for name in ("boot_id", "clocksource", "judge")):
+        return {}
+    return {name: args[name] for name in (*Identity._fields, "judge") if name in args}
 
 
-def take_up(vetting: "Vetting", args: Mapping[str, object], identity: tuple[str, str]) -> None:
-    """Now that boot and clocksource are known: take up the gate of before a restart, if it is theirs. A
-    rate that was measured on another clocksource says nothing of this one."""
-    kept, clocksource = args.get("judge"), args.get("clocksource")
-    if isinstance(clocksource, str) and clocksource != identity[1]:
+def take_up(vetting: "Vetting", args: Mapping[str, object], identity: Identity) -> None:
+    """Now that boot and clocksource are known: take up the gate of before a restart, if it is theirs and the
+    machine was not suspended meanwhile. A rate that was measured on another clocksource says nothing of
+    this one."""
+    kept, boot_id, clocksource = args.get("judge"), args.get("boot_id"), args.get("clocksource")
+    if isinstance(clocksource, str) and clocksource != identity.clocksource:
         vetting.witnesses.forget_raw(rate_too=True)
-    if vetting.judge is None and (args.get("boot_id"), clocksource) == identity:
+    before = Identity(str(boot_id), str(clocksource), _integer(args, "suspended_ms", 0, 1 << 63))
+    if vetting.judge is None and not before.changed(identity):
         vetting.judge = Judge.from_memory(vetting.policy, kept if isinstance(kept, dict) else {})
 
 
