@@ -13,6 +13,7 @@ from refclock.model import (
     Command,
     Decision,
     Event,
+    KdcReply,
     Mark,
     NtpReply,
     PhcReading,
@@ -78,7 +79,12 @@ def event_line(event: Event) -> str:
         fields["k"] = "ntp"
         fields |= {"port": event.port, "peer": event.peer, "cookie": event.cookie}
         fields |= {"t1": event.t1_raw_ns, "t4": event.t4_raw_ns}
-        fields |= {"lost": True} if event.data is None else {"data": event.data.decode("latin-1")}
+        fields |= _data_or_lost(event.data)
+    elif isinstance(event, KdcReply):
+        fields["k"] = "kdc"
+        fields |= {"port": event.port, "peer": event.peer, "cookie": event.cookie, "over": event.over}
+        fields |= {"t1": event.t1_raw_ns, "t4": event.t4_raw_ns}
+        fields |= _data_or_lost(event.data)
     elif isinstance(event, Command):
         fields["k"] = "cmd"
         # What a hand-edited memory may carry must not overwrite the stamp.
@@ -93,6 +99,10 @@ def event_line(event: Event) -> str:
             if value is not None:
                 fields[key] = value
     return _ENCODER.encode(fields)
+
+
+def _data_or_lost(data: bytes | None) -> Fields:
+    return {"lost": True} if data is None else {"data": data.decode("latin-1")}
 
 
 def _bytes(text: str) -> bytes:
@@ -142,16 +152,25 @@ def _later(fields: Fields, key: str, wanted: type) -> object:
 
 _READ = {kind: (maker, _Shape(keys, types)) for kind, (maker, keys, types) in _PLAIN.items()}
 _NTP = _Shape(("port", "peer", "cookie", "t1", "t4"), (str, str, str, int, int))
+_KDC = _Shape(("port", "peer", "cookie", "over", "t1", "t4"), (str, str, str, str, int, int))
 _DATA = _Shape(("data",), (str,))
 _COMMAND = _Shape(("verb",), (str,))
 
 
 def _ntp(fields: Fields) -> Event:
-    values = _NTP.values(fields)
-    if fields.get("lost") is True:
-        return NtpReply(*values, None)  # type: ignore[call-arg, arg-type]
-    data = _bytes(str(_DATA.values(fields)[3]))
-    return NtpReply(*values, data)  # type: ignore[call-arg, arg-type]
+    return NtpReply(*_NTP.values(fields), _answer(fields))  # type: ignore[call-arg, arg-type]
+
+
+def _kdc(fields: Fields) -> Event:
+    values = _KDC.values(fields)
+    if values[6] not in ("udp", "tcp"):
+        raise CaptureError(f"over: expected 'udp' or 'tcp', found {values[6]!r:.60}")
+    return KdcReply(*values, _answer(fields))  # type: ignore[call-arg, arg-type]
+
+
+def _answer(fields: Fields) -> bytes | None:
+    """The data of a reply; None where it is lost."""
+    return None if fields.get("lost") is True else _bytes(str(_DATA.values(fields)[3]))
 
 
 def _command(fields: Fields) -> Event:
@@ -160,7 +179,7 @@ def _command(fields: Fields) -> Event:
     return Command(*values, rest)  # type: ignore[call-arg, arg-type]
 
 
-_SPECIAL: dict[str, Callable[[Fields], Event]] = {"ntp": _ntp, "cmd": _command}
+_SPECIAL: dict[str, Callable[[Fields], Event]] = {"ntp": _ntp, "kdc": _kdc, "cmd": _command}
 
 
 def parse_event(fields: Fields) -> Event | None:

@@ -73,6 +73,25 @@ class NtpReply(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class KdcReply(Event):
+    """An answer from a Kerberos KDC, or the news that none came (``data`` is None).
+
+    ``cookie`` (64 random bits, hex) tells the question together with the realm: wire.krb5.KdcQuestion.
+    ``over`` is "udp" or "tcp"; ``data`` is the message without TCP's frame. ``t1_raw_ns`` and
+    ``t4_raw_ns`` are CLOCK_MONOTONIC_RAW right before the question was sent and at the answer's arrival;
+    a TCP connection was made before.
+    """
+
+    port: str
+    peer: str
+    cookie: str
+    over: str
+    t1_raw_ns: int
+    t4_raw_ns: int
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class PhcReading(Event):
     """A network card's clock read at the stamp; ``unc_ns`` covers the reading."""
 

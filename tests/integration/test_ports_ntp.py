@@ -1,8 +1,6 @@
 """The NTP client against servers on loopback that are silent, lie, flood or are not there."""
 
-import selectors
 import socket
-from typing import Any
 
 import pytest
 
@@ -12,32 +10,15 @@ from refclock.policy import NtpSettings
 from refclock.ports import stamp
 from refclock.ports.ntp import NtpPort, describe, ntp_ports
 from refclock.units import NS_PER_MS, NS_PER_S
+from tests.integration.loopback import Listener, ask, collect
 
 
-class Server:
-    """A UDP socket on loopback that a test answers from by hand."""
-
-    def __init__(self, family=socket.AF_INET, host="127.0.0.1"):
-        self.socket = socket.socket(family, socket.SOCK_DGRAM)
-        self.socket.settimeout(2)
-        self.socket.bind((host, 0))
-        self.address = (host, self.socket.getsockname()[1])
-        self.client: Any = None
-        self.clients: list[Any] = []
-
-    def question(self):
-        request, self.client = self.socket.recvfrom(1024)
-        self.clients.append(self.client)
-        return request
-
+class Server(Listener):
     def answer(self, origin, stratum=2, sender=None):
         head = bytes([0x24, stratum, 6, 0xE9]) + bytes(8) + b"\x7f\x00\x00\x01" + bytes(8)
         data = head + origin + b"R" * 8 + b"T" * 8
         (sender or self.socket).sendto(data, self.client)
         return data
-
-    def send(self, data):
-        self.socket.sendto(data, self.client)
 
 
 @pytest.fixture
@@ -59,30 +40,6 @@ def make():
     yield new
     for port in made:
         port.close()
-
-
-def ask(port):
-    """Brings the next query forward."""
-    assert port.fd is None
-    return port.on_timer(max(port.wake_at(), stamp.raw()))
-
-
-def collect(port, timeout_s=1.0):
-    """Lives as the event loop does until the query is over."""
-    events: list[Any] = []
-    with selectors.DefaultSelector() as selector:
-        fd = port.fd
-        if fd is None:
-            return events
-        selector.register(fd, selectors.EVENT_READ)
-        limit = stamp.raw() + int(timeout_s * NS_PER_S)
-        while port.fd is not None and stamp.raw() < limit:
-            left = max(0, port.wake_at() - stamp.raw()) / NS_PER_S
-            if selector.select(left):
-                events += port.on_ready()
-            else:
-                events += port.on_timer(stamp.raw())
-    return events
 
 
 def test_an_answer_is_passed_on_with_its_stamps(server, make):
@@ -295,7 +252,7 @@ def test_a_name_that_does_not_resolve(make, monkeypatch):
         asked.append((host, flags))
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr("refclock.ports.ntp.socket.getaddrinfo", resolve)
+    monkeypatch.setattr("refclock.ports.query.socket.getaddrinfo", resolve)
     port = make(("time.example", 123))
     with pytest.raises(PortError, match=r"time\.example:123: the name does not resolve.*ntp\.servers"):
         port.open()
@@ -319,7 +276,7 @@ def test_a_resolver_that_fails_later_takes_the_port_down(server, make, monkeypat
     def refuse(*_args, **_kind):
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-    monkeypatch.setattr("refclock.ports.ntp.socket.getaddrinfo", refuse)
+    monkeypatch.setattr("refclock.ports.query.socket.getaddrinfo", refuse)
     (down,) = ask(port)
     assert not down.up
     assert "Temporary failure" in down.reason
@@ -335,7 +292,7 @@ def test_after_eight_losses_the_next_of_its_addresses_is_asked(server, make, mon
     dead.close()
     kind = (socket.AF_INET, socket.SOCK_DGRAM, 17, "")
     found = [(*kind, nobody), (*kind, server.address)]
-    monkeypatch.setattr("refclock.ports.ntp.socket.getaddrinfo", lambda *_args, **_kind: found)
+    monkeypatch.setattr("refclock.ports.query.socket.getaddrinfo", lambda *_args, **_kind: found)
     port = make(("time.example", 123))
     port.open()
     for _ in range(8):
@@ -354,7 +311,7 @@ def test_a_network_that_is_unreachable_is_a_loss(make, monkeypatch):
 
     port = make(("192.0.2.1", 123))
     port.open()
-    monkeypatch.setattr("refclock.ports.ntp.socket.socket", refuse)
+    monkeypatch.setattr("refclock.ports.query.socket.socket", refuse)
     (lost,) = ask(port)
     assert lost.data is None
     assert port.fd is None

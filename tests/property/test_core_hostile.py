@@ -11,6 +11,7 @@ from refclock.jsonform import decision_line, event_line
 from refclock.model import (
     Command,
     Event,
+    KdcReply,
     Mark,
     NtpReply,
     PhcReading,
@@ -72,6 +73,9 @@ EVENTS = st.one_of(
     st.builds(RtcTick, INT, INT, UNC, NAME, INT),
     st.builds(NtpReply, INT, INT, UNC, NAME, NAME, COOKIE, INT, INT, st.none() | st.binary(max_size=60)),
     st.builds(NtpReply, INT, INT, UNC, NAME, NAME, COOKIE, INT, INT, st.binary(min_size=48, max_size=48)),
+    st.builds(
+        KdcReply, INT, INT, UNC, NAME, NAME, COOKIE, NAME, INT, INT, st.none() | st.binary(max_size=60)
+    ),
     st.builds(PhcReading, INT, INT, UNC, NAME, INT),
     st.builds(SourceReport, INT, INT, UNC, NAME, NAME, INT, INT, INT, st.booleans(), INT, INT),
     st.builds(SystemClock, INT, INT, UNC, INT, INT, INT, INT, INT, NAME, NAME),

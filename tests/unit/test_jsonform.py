@@ -13,6 +13,7 @@ from refclock.model import (
     Accuse,
     Command,
     Event,
+    KdcReply,
     Mark,
     Mode,
     ModeChange,
@@ -46,6 +47,9 @@ EVENTS = st.one_of(
     st.builds(PpsEdge, INT, INT, UNC, TEXT, st.sampled_from(["assert", "clear"]), INT, INT),
     st.builds(RtcTick, INT, INT, UNC, TEXT, INT),
     st.builds(NtpReply, INT, INT, UNC, TEXT, TEXT, TEXT, INT, INT, st.none() | DATA),
+    st.builds(
+        KdcReply, INT, INT, UNC, TEXT, TEXT, TEXT, st.sampled_from(["udp", "tcp"]), INT, INT, st.none() | DATA
+    ),
     st.builds(PhcReading, INT, INT, UNC, TEXT, INT),
     st.builds(SourceReport, INT, INT, UNC, TEXT, TEXT, INT, INT, INT, st.booleans(), INT, INT),
     st.builds(SystemClock, INT, INT, UNC, INT, INT, INT, INT, INT, TEXT, TEXT),
@@ -112,6 +116,12 @@ def test_missing_fields_and_bytes_that_are_none():
         parse_event(ntp)
     with pytest.raises(CaptureError, match="no field 'data'"):
         parse_event({**ntp, "lost": 1})
+    kdc = {**ntp, "k": "kdc", "over": "udp"}
+    assert parse_event({**kdc, "lost": True}) == KdcReply(1, 2, 3, "p", "a", "0", "udp", 0, 0, None)
+    with pytest.raises(CaptureError, match="no field 'data' in an event of kind 'kdc'"):
+        parse_event(kdc)
+    with pytest.raises(CaptureError, match="over: expected 'udp' or 'tcp', found 'sctp'"):
+        parse_event({**kdc, "over": "sctp"})
 
 
 def test_a_kind_of_tomorrow_is_none_and_a_field_of_tomorrow_is_ignored():
@@ -124,7 +134,23 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
-KINDS = ["rx", "tx", "pps", "rtc", "ntp", "phc", "src", "sys", "port", "cmd", "tick", "mark", "end", "?"]
+KINDS = [
+    "rx",
+    "tx",
+    "pps",
+    "rtc",
+    "ntp",
+    "kdc",
+    "phc",
+    "src",
+    "sys",
+    "port",
+    "cmd",
+    "tick",
+    "mark",
+    "end",
+    "?",
+]
 KEYS = [
     "raw",
     "real",
@@ -137,6 +163,7 @@ KEYS = [
     "rtc_s",
     "peer",
     "cookie",
+    "over",
     "t1",
     "t4",
     "verb",

@@ -33,6 +33,13 @@ servers = ["a", "b:124", "[::1]", "[2001:db8::1]:125", "2001:db8::2"]
 poll_s = 16
 timeout_ms = 500
 
+[realm]
+realm = "EXAMPLE.COM"
+kdcs = ["kdc2.example", "[2001:db8::2]:8888"]
+poll_s = 60
+timeout_ms = 700
+transport = "tcp"
+
 [shm]
 unit = 2
 
@@ -61,6 +68,11 @@ def test_a_complete_file():
         ("a", 123), ("b", 124), ("::1", 123), ("2001:db8::1", 125), ("2001:db8::2", 123),
     )  # fmt: skip
     assert (policy.ntp.poll_s, policy.ntp.timeout_ms, policy.shm_unit) == (16, 500, 2)
+    realm = policy.realm
+    assert realm.kdcs == (("kdc2.example", 88), ("2001:db8::2", 8888))
+    assert realm.peers == ("kdc2.example:88", "[2001:db8::2]:8888")
+    assert (realm.realm, realm.poll_s, realm.timeout_ms) == ("EXAMPLE.COM", 60, 700)
+    assert realm.transport == "tcp"
     assert (policy.status_socket, policy.state_file, policy.leap_file) == ("/run/x", "/var/x", "/usr/x")
     assert policy.limits == profile_limits("appserver")
     assert policy.loosened == ()
@@ -73,6 +85,7 @@ def test_an_empty_file_is_a_kdc():
     assert policy.pps is None
     assert policy.rtc is None
     assert policy.ntp.servers == ()
+    assert policy.realm.kdcs == ()
     assert (policy.shm_unit, policy.status_socket, policy.state_file, policy.leap_file) == (None,) * 4
 
 
@@ -106,6 +119,14 @@ def test_an_empty_file_is_a_kdc():
         ("[ntp]\nservers = ['[]:1']", "conf:2: ntp.servers"),
         ("[ntp]\nservers = ['a:²']", "conf:2: ntp.servers"),
         ("[ntp]\npoll_s = 0", "conf:2: ntp.poll_s"),
+        ("[realm]\nkdcs = []", "conf:1: realm.realm: expected a non-empty string, found ''"),
+        ("[realm]\nrealm = 'A B'", "conf:2: realm.realm: expected a realm such as EXAMPLE.COM, found 'A B'"),
+        ("[realm]\nrealm = 'A/B'", "conf:2: realm.realm"),
+        ("[realm]\nrealm = 'A'\nkdcs = 5", "conf:3: realm.kdcs: expected a list of host or host:port"),
+        ("[realm]\nrealm = 'A'\nkdcs = ['a', 'a:88']", "conf:3: realm.kdcs: a server is listed twice"),
+        ("[realm]\nrealm = 'A'\nkdcs = ['a:x']", "conf:3: realm.kdcs: expected host, host:port"),
+        ("[realm]\nrealm = 'A'\npoll_s = 15", "conf:3: realm.poll_s: expected an integer from 16 to 3600"),
+        ("[realm]\nrealm = 'A'\ntransport = 'sctp'", "conf:3: realm.transport: expected one of udp, tcp"),
         ("[shm]\nunit = 256", "conf:2: shm.unit"),
         ("[status]\nsocket = 1", "conf:2: status.socket"),
         ("[limits]\nmask1_offset_us = 0", "conf:2: limits.mask1_offset_us: expected an integer from 1"),

@@ -11,8 +11,10 @@ from refclock.policy.settings import (
     PhcSettings,
     Policy,
     PpsSettings,
+    RealmSettings,
     ReceiverSettings,
     RtcSettings,
+    peer_name,
 )
 from refclock.policy.table import LIMIT_ROWS, LimitRow
 
@@ -30,6 +32,7 @@ __all__ = [
     "PhcSettings",
     "Policy",
     "PpsSettings",
+    "RealmSettings",
     "ReceiverSettings",
     "RtcSettings",
     "compare",
@@ -38,4 +41,5 @@ __all__ = [
     "limit_table",
     "override",
     "parse_policy",
+    "peer_name",
 ]

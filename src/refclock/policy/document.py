@@ -1,12 +1,11 @@
 """Reading a configuration file strictly: an unknown key, a wrong type or a limit beyond its cap is one
 error that names the file, the line, the key, what was expected and how to mend it."""
 
-import tomllib
-from collections.abc import Mapping
+import re
 from dataclasses import replace
 
-from refclock.errors import ConfigError
 from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits, profile_limits
+from refclock.policy.reading import Document
 from refclock.policy.settings import (
     ChronySettings,
     Loosened,
@@ -14,6 +13,7 @@ from refclock.policy.settings import (
     PhcSettings,
     Policy,
     PpsSettings,
+    RealmSettings,
     ReceiverSettings,
     RtcSettings,
 )
@@ -22,79 +22,14 @@ from refclock.units import NS_PER_US
 from refclock.wire.families import AUTO, FAMILIES
 
 _TOP = (
-    "profile", "receiver", "pps", "cesium", "rtc", "phc", "ntp", "chrony", "shm", "status", "state", "dates",
-    "limits", "loosened",
+    "profile", "receiver", "pps", "cesium", "rtc", "phc", "ntp", "realm", "chrony", "shm", "status", "state",
+    "dates", "limits", "loosened",
 )  # fmt: skip
 _BAUDS = (4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 _FRAMINGS = ("8N1", "8O1", "8E1", "7O1", "7E1", "8N2")
-_NTP_PORT = 123
-
-
-class _Document:
-    """One file's text beside its parsed tables, so that every complaint can name its line."""
-
-    def __init__(self, text: str, name: str) -> None:
-        self.name = name
-        self._lines = text.splitlines()
-        try:
-            self.tables: Mapping[str, object] = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{name}: not valid TOML: {error}. Mend the syntax at that place.") from None
-        except (ValueError, RecursionError):
-            # A number of thousands of digits, or brackets nested as deep.
-            raise ConfigError(f"{name}: not a configuration: it holds a monstrous value.") from None
-
-    def line(self, table: str, key: str = "") -> int:
-        """The line (1-based) of a key in a table, of the table's header, or 1 if it cannot be told."""
-        current, header_line = "", 1
-        for number, line in enumerate(self._lines, 1):
-            bare = line.strip()
-            if bare.startswith("["):
-                current = bare.strip("[]").split("]")[0].strip()
-                if current == table or (not table and current == key):
-                    header_line = number
-            else:
-                left = bare.split("=", 1)[0].strip().strip("\"'")
-                if (current == table and left == key) or (not current and left == f"{table}.{key}"):
-                    return number
-                if not current and key == "" and left == table:
-                    return number
-        return header_line
-
-    def fail(self, table: str, key: str, problem: str) -> ConfigError:
-        where = f"{table}.{key}" if table and key else table or key
-        return ConfigError(f"{self.name}:{self.line(table, key)}: {where}: {problem}")
-
-    def refuse_unknown(self, table: str, found: Mapping[str, object], known: tuple[str, ...]) -> None:
-        for key in found:
-            if key not in known:
-                # Only for one who mistyped: it is not to be paid for at each start.
-                from difflib import get_close_matches  # noqa: PLC0415
-
-                near = get_close_matches(key, known, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}."
-                raise self.fail(table, key, f"unknown key; {hint}")
-
-    def table(self, name: str, known: tuple[str, ...]) -> Mapping[str, object] | None:
-        found = self.tables.get(name)
-        if found is None:
-            return None
-        if not isinstance(found, dict):
-            raise self.fail(name, "", f"expected a table, found {found!r}; write it as [{name}].")
-        self.refuse_unknown(name, found, known)
-        return found
-
-    def integer(self, table: str, key: str, value: object, low: int, high: int) -> int:
-        # bool is a subclass of int, and `true` is never what was meant.
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self.fail(table, key, f"expected an integer from {low} to {high}, found {value!r}.")
-        return value
-
-    def text(self, table: str, key: str, value: object, choices: tuple[str, ...] = ()) -> str:
-        if not isinstance(value, str) or not value or (choices and value not in choices):
-            wanted = "one of " + ", ".join(choices) if choices else "a non-empty string"
-            raise self.fail(table, key, f"expected {wanted}, found {value!r}.")
-        return value
+# RFC 4120, section 6.1; those of X.500 have slashes, and nobody has met one.
+_REALM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_NTP_PORT, _KDC_PORT = 123, 88
 
 
 def parse_policy(text: str, name: str = "configuration") -> Policy:
@@ -103,7 +38,7 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
     Raises ConfigError, naming file, line and key, for anything unknown, ill-typed, out of range,
     looser than the profile without a reason under [loosened], or beyond the profile's hard cap.
     """
-    document = _Document(text, name)
+    document = Document(text, name)
     document.refuse_unknown("", document.tables, _TOP)
     profile = document.text("", "profile", document.tables.get("profile", "kdc"), PROFILES)
     limits, loosened = _limits(document, profile)
@@ -122,6 +57,7 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
         phc=_phc(document),
         chrony=_chrony(document),
         ntp=_ntp(document),
+        realm=_realm(document),
         shm_unit=document.integer("shm", "unit", shm["unit"], 0, 255) if shm and "unit" in shm else None,
         status_socket=document.text("status", "socket", status["socket"]) if status else None,
         state_file=document.text("state", "file", state["file"]) if state else None,
@@ -130,7 +66,7 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
     )
 
 
-def _receiver(document: _Document) -> ReceiverSettings:
+def _receiver(document: Document) -> ReceiverSettings:
     known = ("device", "protocol", "baud", "framing", "message_delay_us", "message_jitter_us")
     table = document.table("receiver", known)
     if table is None:
@@ -158,7 +94,7 @@ def _receiver(document: _Document) -> ReceiverSettings:
     return settings
 
 
-def _pps(document: _Document, name: str) -> PpsSettings | None:
+def _pps(document: Document, name: str) -> PpsSettings | None:
     table = document.table(name, ("device", "edge", "delay_ns"))
     if table is None:
         return None
@@ -169,21 +105,21 @@ def _pps(document: _Document, name: str) -> PpsSettings | None:
     )
 
 
-def _rtc(document: _Document) -> RtcSettings | None:
+def _rtc(document: Document) -> RtcSettings | None:
     table = document.table("rtc", ("device",))
     if table is None:
         return None
     return RtcSettings(document.text("rtc", "device", table.get("device", RtcSettings().device)))
 
 
-def _phc(document: _Document) -> PhcSettings | None:
+def _phc(document: Document) -> PhcSettings | None:
     table = document.table("phc", ("device",))
     if table is None:
         return None
     return PhcSettings(document.text("phc", "device", table.get("device", PhcSettings().device)))
 
 
-def _chrony(document: _Document) -> ChronySettings | None:
+def _chrony(document: Document) -> ChronySettings | None:
     table = document.table("chrony", ("chronyc", "command", "authselectmode"))
     if table is None:
         return None
@@ -199,25 +135,46 @@ def _chrony(document: _Document) -> ChronySettings | None:
     return ChronySettings(command, mode or "") if asked else None
 
 
-def _ntp(document: _Document) -> NtpSettings:
+def _ntp(document: Document) -> NtpSettings:
     table = document.table("ntp", ("servers", "poll_s", "timeout_ms"))
     if table is None:
         return NtpSettings()
-    listed = table.get("servers", [])
-    if not isinstance(listed, list) or not all(isinstance(server, str) for server in listed):
-        raise document.fail("ntp", "servers", f"expected a list of host or host:port, found {listed!r}.")
-    servers = tuple(_server(document, server) for server in listed)
-    if len(set(servers)) != len(servers):
-        raise document.fail("ntp", "servers", "a server is listed twice; one machine has one vote.")
     return NtpSettings(
-        servers=servers,
+        servers=_servers(document, "ntp", "servers", table.get("servers", []), _NTP_PORT),
         poll_s=document.integer("ntp", "poll_s", table.get("poll_s", 64), 1, 1024),
         timeout_ms=document.integer("ntp", "timeout_ms", table.get("timeout_ms", 1000), 10, 5000),
     )
 
 
-def _server(document: _Document, written: str) -> tuple[str, int]:
-    host, port = written, str(_NTP_PORT)
+def _realm(document: Document) -> RealmSettings:
+    table = document.table("realm", ("realm", "kdcs", "poll_s", "timeout_ms", "transport"))
+    if table is None:
+        return RealmSettings()
+    realm = document.text("realm", "realm", table.get("realm", ""))
+    if not _REALM.fullmatch(realm):
+        raise document.fail("realm", "realm", f"expected a realm such as EXAMPLE.COM, found {realm!r:.80}.")
+    return RealmSettings(
+        kdcs=_servers(document, "realm", "kdcs", table.get("kdcs", []), _KDC_PORT),
+        realm=realm,
+        poll_s=document.integer("realm", "poll_s", table.get("poll_s", 300), 16, 3600),
+        timeout_ms=document.integer("realm", "timeout_ms", table.get("timeout_ms", 2000), 10, 5000),
+        transport=document.text("realm", "transport", table.get("transport", "udp"), ("udp", "tcp")),
+    )
+
+
+def _servers(
+    document: Document, table: str, key: str, listed: object, port: int
+) -> tuple[tuple[str, int], ...]:
+    if not isinstance(listed, list) or not all(isinstance(server, str) for server in listed):
+        raise document.fail(table, key, f"expected a list of host or host:port, found {listed!r}.")
+    servers = tuple(_server(document, table, key, server, port) for server in listed)
+    if len(set(servers)) != len(servers):
+        raise document.fail(table, key, "a server is listed twice; one machine has one vote.")
+    return servers
+
+
+def _server(document: Document, table: str, key: str, written: str, default: int) -> tuple[str, int]:
+    host, port = written, str(default)
     if written.startswith("["):
         host, _, rest = written[1:].partition("]")
         port = rest.removeprefix(":") or port
@@ -226,11 +183,11 @@ def _server(document: _Document, written: str) -> tuple[str, int]:
     named = host.isascii() and host.isprintable() and " " not in host
     numbered = port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536
     if not host or not named or not numbered:
-        raise document.fail("ntp", "servers", f"expected host, host:port or [ipv6]:port, found {written!r}.")
+        raise document.fail(table, key, f"expected host, host:port or [ipv6]:port, found {written!r}.")
     return host, int(port)
 
 
-def _limits(document: _Document, profile: str) -> tuple[Limits, tuple[Loosened, ...]]:
+def _limits(document: Document, profile: str) -> tuple[Limits, tuple[Loosened, ...]]:
     limits = profile_limits(profile)
     known = tuple(row.key for row in LIMIT_ROWS)
     chosen = document.table("limits", known) or {}

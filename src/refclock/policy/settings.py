@@ -60,6 +60,12 @@ class ChronySettings:
     authselectmode: str = ""
 
 
+def peer_name(server: tuple[str, int]) -> str:
+    """A server as captures and messages name it: host:port, or [ipv6]:port."""
+    host, port = server
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class NtpSettings:
     """Servers as (host, port), asked once every ``poll_s`` seconds."""
@@ -70,8 +76,25 @@ class NtpSettings:
 
     @property
     def peers(self) -> tuple[str, ...]:
-        """The servers as captures and messages name them: host:port, or [ipv6]:port."""
-        return tuple(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.servers)
+        """The servers as captures and messages name them."""
+        return tuple(map(peer_name, self.servers))
+
+
+@dataclass(frozen=True, slots=True)
+class RealmSettings:
+    """The realm's other KDCs as (host, port), each asked for its time once every ``poll_s`` seconds.
+    ``transport`` "udp" goes over to TCP for an answer that a KDC finds too big; "tcp" asks so at once."""
+
+    kdcs: tuple[tuple[str, int], ...] = ()
+    realm: str = ""
+    poll_s: int = 300
+    timeout_ms: int = 2000
+    transport: str = "udp"
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """The KDCs as captures and messages name them."""
+        return tuple(map(peer_name, self.kdcs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +121,7 @@ class Policy:
     phc: PhcSettings | None = None
     chrony: ChronySettings | None = None
     ntp: NtpSettings = field(default_factory=NtpSettings)
+    realm: RealmSettings = field(default_factory=RealmSettings)
     shm_unit: int | None = None
     status_socket: str | None = None
     state_file: str | None = None

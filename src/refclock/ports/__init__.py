@@ -14,7 +14,7 @@ __all__ = ["DevicePort", "Port", "ports_of"]
 
 def ports_of(policy: Policy) -> list[Port]:
     """The ports that a policy names, none of them open yet: sys0, gps0, pps0, cs0, rtc0, phc0,
-    ntp0, ..., chrony0."""
+    ntp0, ..., kdc0, ..., chrony0."""
     ports: list[Port] = [SystemClockPort("sys0")]
     if policy.receiver.device:
         ports.append(SerialPort(policy.receiver, "gps0"))
@@ -27,8 +27,13 @@ def ports_of(policy: Policy) -> list[Port]:
     if policy.phc is not None:
         ports.append(PhcPort(policy.phc, "phc0"))
     ports.extend(ntp_ports(policy.ntp))
+    # These two only for those who want them.
+    if policy.realm.kdcs:
+        from refclock.ports.kdc import kdc_ports  # noqa: PLC0415
+
+        ports.extend(kdc_ports(policy.realm))
     if policy.chrony is not None:
-        # Only for those who want one: what starts its child costs a fifteenth of a start-up.
+        # What starts its child costs a fifteenth of a start-up.
         from refclock.ports.chronysources import ChronySourcesPort  # noqa: PLC0415
 
         ports.append(ChronySourcesPort(policy.chrony, "chrony0"))

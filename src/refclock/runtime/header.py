@@ -44,6 +44,8 @@ def port_table(policy: Policy) -> dict[str, dict[str, object]]:
         ports["chrony0"] = {"kind": "src"}
     for number, peer in enumerate(policy.ntp.peers):
         ports[f"ntp{number}"] = {"kind": "ntp", "servers": [peer]}
+    for number, peer in enumerate(policy.realm.peers):
+        ports[f"kdc{number}"] = {"kind": "kdc", "servers": [peer]}
     return ports
 
 
