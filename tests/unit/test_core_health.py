@@ -2,7 +2,8 @@
 
 import pytest
 
-from refclock.core.seconds.health import ReceiverHealth
+from refclock.core.seconds.health import Fault, ReceiverHealth
+from refclock.core.seconds.place import apart_m
 from refclock.units import NS_PER_S
 from refclock.wire.report import Health, Label, LeapInfo, Report, TimeOfDay
 
@@ -11,7 +12,7 @@ HEAD = ("nmea", "RMC", 0, 1)
 
 def heard(*reports: Report, at: int = 0) -> ReceiverHealth:
     """Reports that came at one instant."""
-    health = ReceiverHealth()
+    health = ReceiverHealth(500)
     for report in reports:
         health.hear(report, at)
     return health
@@ -53,7 +54,7 @@ def test_utc_is_confirmed_by_all_or_not_at_all(reports, confirmed):
     health = heard(*reports)
     assert health.utc_confirmed(0) is confirmed
     assert health.utc_confirmed(121 * NS_PER_S) is None
-    assert health.fault(0) == ("utc-unconfirmed" if confirmed is False else None)
+    assert health.fault(0) == (Fault("utc-unconfirmed") if confirmed is False else None)
 
 
 @pytest.mark.parametrize(
@@ -72,15 +73,62 @@ def test_utc_is_confirmed_by_all_or_not_at_all(reports, confirmed):
     ],
 )
 def test_faults(word, fault):
-    assert heard(Health("ubx", "MON-HW", 0, 1, **word)).fault(0) == fault
+    assert heard(Health("ubx", "MON-HW", 0, 1, **word)).fault(0) == (fault and Fault(fault))
 
 
 def test_a_fault_ends_when_it_is_taken_back_or_grows_old():
     health = heard(Health("ubx", "MON-HW", 0, 1, antenna="open", pulse_locked=False))
-    assert health.fault(120 * NS_PER_S) == "antenna"
+    assert health.fault(120 * NS_PER_S) == Fault("antenna")
     assert health.fault(121 * NS_PER_S) is None
     health.hear(Health("ubx", "MON-HW", 0, 1, antenna="ok"), 0)
-    assert health.fault(0) == "pulse-unlocked"
+    assert health.fault(0) == Fault("pulse-unlocked")
     assert health.fault(3 * NS_PER_S) is None
     health.hear(Health("ubx", "MON-HW", 0, 1, pulse_locked=True), 0)
+    assert health.fault(0) is None
+
+
+def at(latitude: int, longitude: int, fix: bool = True) -> Health:
+    """What a receiver says of its place, in 1e-7 degrees."""
+    return Health("ubx", "NAV-PVT", 0, 1, fix=fix, position=(latitude, longitude))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "metres"),
+    [
+        ((0, 0), (0, 0), 0),
+        ((0, 0), (1, 0), 1),
+        ((482_083_000, 163_731_000), (482_083_000 + 44_915, 163_731_000), 500),
+        ((482_083_000, 163_731_000), (482_083_000 + 44_916, 163_731_000), 501),
+        ((0, 1_799_999_999), (0, -1_799_999_999), 1),  # across the date line
+        ((600_000_000, 0), (600_000_000, 89_831), 500),  # at 60 degrees a degree of longitude is half as long
+        ((900_000_000, 0), (900_000_000, 1_800_000_000), 3_606_768),  # at the pole: far more than it is
+        ((-500_000_000, -10), (500_000_000, 10), 11_132_000),
+    ],
+)
+def test_the_distance_of_two_places(one, other, metres):
+    assert apart_m(one, other) == apart_m(other, one) == metres
+
+
+def test_a_fixed_antenna_that_moves_is_a_fault():
+    health = heard(at(0, 0))
+    health.place.settle()
+    assert health.fault(0) is None
+    health.hear(at(44_915, 0), 0)
+    assert health.fault(0) is None
+    health.hear(at(0, 44_916), 0)
+    assert health.fault(0) == Fault("position", 501, 500)
+    assert health.fault(10 * NS_PER_S) == Fault("position", 501, 500)
+    assert health.fault(11 * NS_PER_S) is None  # said too long ago
+    health.hear(at(0, 0), 0)
+    assert health.fault(0) is None
+    health.hear(at(44_916, 0, fix=False), 0)  # no fix: it does not know where it is
+    assert health.fault(0) is None
+
+
+def test_before_trust_every_place_is_its_place():
+    health = heard(at(0, 0))
+    assert health.fault(0) is None
+    health.place.settle()
+    health.hear(at(500_000_000, 0), 0)
+    health.place.settle()
     assert health.fault(0) is None

@@ -107,11 +107,13 @@ def test_what_is_no_time_is_no_label(fields):
 
 @pytest.mark.parametrize("size", [84, 92])
 def test_pvt_labels_and_tells_of_the_fix(size):
-    found, health = Decoder().decode(PVT, pvt(nano=-5, size=size), 1, 2)
+    payload = bytearray(pvt(nano=-5, size=size))
+    payload[24:32] = (163_731_000).to_bytes(4, "little") + (-482_083_000).to_bytes(4, "little", signed=True)
+    found, health = Decoder().decode(PVT, bytes(payload), 1, 2)
     assert isinstance(found, Label)
     assert (found.utc_s, found.frac_ns, found.message) == (LEAP_DAY_S - 1, 999_999_995, "NAV-PVT")
     assert (found.valid, found.utc_valid, found.t_acc_ns, found.label_edge) == (True, None, 25, "previous")
-    assert health == Health("ubx", "NAV-PVT", 1, 2, fix=True)
+    assert health == Health("ubx", "NAV-PVT", 1, 2, fix=True, position=(-482_083_000, 163_731_000))
 
 
 @pytest.mark.parametrize(
@@ -138,6 +140,9 @@ FIXES = [
 @pytest.mark.parametrize(("fix_type", "flags", "fix"), FIXES)
 def test_a_fix_needs_its_flag(fix_type, flags, fix):
     *_, health = Decoder().decode(PVT, pvt(fix=fix_type, flags=flags))
+    assert isinstance(health, Health)
+    # A receiver that reckons time alone states the place it was told.
+    assert health.position == ((0, 0) if fix and fix_type != 5 else None)
     assert isinstance(health, Health)
     assert health.fix is fix
     status = struct.pack("<IBBBBII", 0, fix_type, flags, 0, 0, 0, 0)

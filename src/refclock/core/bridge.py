@@ -18,6 +18,7 @@ from refclock.model import (
     Command,
     Decision,
     Event,
+    Mode,
     NtpReply,
     PhcReading,
     PpsEdge,
@@ -71,7 +72,7 @@ class Bridge:
 
     def _listen_anew(self) -> None:
         """Forget what the receiver said and when: at the start, and when the raw counter begins anew."""
-        self.health = ReceiverHealth()
+        self.health = ReceiverHealth(self.policy.limits.position_m)
         self.pairing = Pairing(self.policy, self._has_pps, self.health)
         self._timeline = Timeline()
         self._stepped_ns: int | None = None
@@ -174,6 +175,8 @@ class Bridge:
 
     def _vet(self, heard: list[Second | Refused]) -> list[Refused | Decision]:
         found: list[Refused | Decision] = []
+        if self.vetting.mode in (Mode.COLD, Mode.ACQUIRING):
+            self.health.place.settle()
         for one in heard:
             if isinstance(one, Second):
                 raw_ns = one.edge.raw_ns

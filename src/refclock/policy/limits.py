@@ -54,6 +54,7 @@ class Limits:
     ntp_max_age_ns: int
     gate_tolerance_ns: int
     reanchor_year_ns: int
+    position_m: int
 
 
 def profile_limits(profile: str) -> Limits:

@@ -85,5 +85,7 @@ LIMIT_ROWS = (
              "established: how far the system clock may lie from those that agree"),
     LimitRow("reanchor_year_ms", "reanchor_year_ns", NS_PER_MS, _LOWER, 0, 10_000, (2_000, 2_000, 2_000),
              "ledger of re-anchorings after a long silence, per year"),
+    LimitRow("position_m", "position_m", 1, _LOWER, 10, 1_000_000, (2_000, 500, 500),
+             "how far a fixed antenna may seem to move from where it was when trust began, metres"),
 )
 # fmt: on

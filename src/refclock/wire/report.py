@@ -77,3 +77,4 @@ class Health(Report):
     spoofing: str | None = None  # "none", "indicated", "multiple"
     pulse_locked: bool | None = None
     holdover_s: int | None = None
+    position: tuple[int, int] | None = None  # latitude and longitude of the antenna, 1e-7 degrees

@@ -51,9 +51,10 @@ _CLASSES = frozenset(b"\x01\x02\x03\x04\x05\x06\x09\x0a\x0b\x0d\x10\x13\x21\x27\
 _TIMEUTC = Struct("<4xIiHBBBBBB")
 _TIMEGPS = Struct("<IihbBI")
 _TIMELS = Struct("<8xBbBbiHH3xB")
-_PVT = Struct("<4xHBBBBBBIiBB")
+_PVT = Struct("<4xHBBBBBBIiBBxxii")
 _TP = Struct("<IIiHBB")
 
+_TIME_ONLY = 5  # the fix type of a receiver that knows its place and reckons time alone
 _ANTENNA = {2: "ok", 3: "short", 4: "open"}
 _JAMMING = {1: "ok", 2: "warning", 3: "critical"}
 _SPOOFING = {1: "none", 2: "indicated", 3: "multiple"}
@@ -127,7 +128,7 @@ class Decoder:
 
     def _pvt(self, payload: bytes, start: int, end: int) -> list[Report]:
         """NAV-PVT. ``valid`` needs date, time and fullyResolved: without the last the second is uncertain."""
-        *civil, valid, t_acc, nano, fix_type, flags = _PVT.unpack_from(payload)
+        *civil, valid, t_acc, nano, fix_type, flags, longitude, latitude = _PVT.unpack_from(payload)
         reports: list[Report] = []
         time = _utc(civil, nano)
         if time is not None:
@@ -139,7 +140,8 @@ class Decoder:
                 )
             )  # fmt: skip
         fix = bool(flags & 1) and fix_type in range(2, 6)
-        reports.append(Health(PROTOCOL, "NAV-PVT", start, end, fix=fix))
+        position = (latitude, longitude) if fix and fix_type != _TIME_ONLY else None
+        reports.append(Health(PROTOCOL, "NAV-PVT", start, end, fix=fix, position=position))
         return reports
 
     def _timeutc(self, payload: bytes, start: int, end: int) -> list[Report]:

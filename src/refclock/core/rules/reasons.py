@@ -97,6 +97,10 @@ REASONS = {
     "antenna": Reason("absent", "the receiver reports an antenna fault", "", _CABLE),
     "jamming": Reason("absent", "the receiver reports critical jamming", "", "look for the transmitter"),
     "spoofing": Reason("absent", "the receiver reports signs of spoofing", "", "explain it before rearming"),
+    "position": Reason(
+        "absent", "the receiver says that its antenna has moved, which a fixed one does not", "m",
+        "these may be somebody else's satellites: look for a transmitter nearby; if the antenna was moved, restart the daemon",
+    ),
     "pulse-unlocked": Reason("absent", "the receiver says that its pulse is not locked", "", _WAIT),
     "stamp-uncertain": Reason("absent", "the two clocks could not be read together closely", "ns", _WAIT),
     "clock-step": Reason(

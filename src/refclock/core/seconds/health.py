@@ -1,5 +1,8 @@
 """What the receiver says of itself, remembered for as long as it holds. Unknown is neither good nor bad."""
 
+from typing import NamedTuple
+
+from refclock.core.seconds.place import Place
 from refclock.units import NS_PER_S
 from refclock.wire.report import Health, Label, LeapInfo, Report, TimeOfDay
 
@@ -15,10 +18,21 @@ _FAULTS = {
 }
 
 
+class Fault(NamedTuple):
+    """Why the receiver disqualifies itself (see core.rules.reasons), with the value and its limit."""
+
+    reason: str
+    value: int = 1
+    limit: int = 0
+
+
 class ReceiverHealth:
     """The latest word of each message on each subject."""
 
-    def __init__(self) -> None:
+    def __init__(self, position_m: int) -> None:
+        """``position_m``: how far a fixed antenna may seem to move, in metres."""
+        self._position_m = position_m
+        self.place = Place()
         self._validity: dict[str, tuple[bool, int]] = {}
         self._utc: dict[str, tuple[bool, int]] = {}
         self._status: dict[str, tuple[str, int]] = {}
@@ -40,6 +54,8 @@ class ReceiverHealth:
                 word = getattr(report, subject)
                 if word is not None:
                     self._status[subject] = (word, raw_ns)
+            if report.position is not None and valid:
+                self.place.hear(report.position, raw_ns)
             if report.pulse_locked is not None:
                 self._pulse_unlocked_ns = None if report.pulse_locked else raw_ns
         if valid is not None:
@@ -57,14 +73,17 @@ class ReceiverHealth:
         words = [word for word, at in self._utc.values() if raw_ns - at <= _STATUS_FOR_NS]
         return None if not words else all(words)
 
-    def fault(self, raw_ns: int) -> str | None:
-        """The reason (see core.rules.reasons) for which the receiver disqualifies itself now, or None."""
+    def fault(self, raw_ns: int) -> Fault | None:
+        """For what the receiver disqualifies itself now."""
         for subject, bad in _FAULTS.items():
             word, at = self._status.get(subject, ("", 0))
             if word in bad and raw_ns - at <= _STATUS_FOR_NS:
-                return subject
+                return Fault(subject)
         if self._pulse_unlocked_ns is not None and raw_ns - self._pulse_unlocked_ns <= _VALID_FOR_NS:
-            return "pulse-unlocked"
+            return Fault("pulse-unlocked")
         if self.utc_confirmed(raw_ns) is False:
-            return "utc-unconfirmed"
+            return Fault("utc-unconfirmed")
+        astray_m = self.place.astray_m(raw_ns)
+        if astray_m > self._position_m:
+            return Fault("position", astray_m, self._position_m)
         return None

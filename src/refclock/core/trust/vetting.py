@@ -10,6 +10,7 @@ from refclock.core.rules.episodes import Episodes
 from refclock.core.rules.modes import Trigger, after
 from refclock.core.rules.reasons import REASONS, is_rejection
 from refclock.core.seconds.dates import Dates
+from refclock.core.seconds.health import Fault
 from refclock.core.seconds.pairing import Refused, Second
 from refclock.core.trust.acquire import Acquisition, Ready
 from refclock.core.witness.assessment import Assessment
@@ -65,13 +66,12 @@ class Vetting:
     def on_time(self, raw_ns: int) -> list[Found]:
         """Let time pass: silence, and rejections that latch."""
         found: list[Found] = []
-        missing = self.limits.missing_after_ns
-        if self.mode in (Mode.VETTED, Mode.DEGRADED):
-            if self._accepted_ns is not None and raw_ns - self._accepted_ns >= missing:
-                found += self._to_holdover(raw_ns)
-        elif (
-            self.mode is Mode.ACQUIRING and self._heard_ns is not None and raw_ns - self._heard_ns >= missing
-        ):
+        feeding = self.mode in (Mode.VETTED, Mode.DEGRADED)
+        last_ns = self._accepted_ns if feeding else self._heard_ns
+        silent = last_ns is not None and raw_ns - last_ns >= self.limits.missing_after_ns
+        if silent and feeding:
+            found += self._to_holdover(raw_ns)
+        elif silent and self.mode is Mode.ACQUIRING:
             self._heard_ns = None
             self._restart()
             found += self._move(raw_ns, Trigger.SILENT, "silence")
@@ -117,8 +117,8 @@ class Vetting:
             return [refused]
         return [refused, *self._refuse(refused)]
 
-    def on_second(self, second: Second, fault: str | None, utc_confirmed: bool) -> list[Found]:
-        """A candidate second; ``fault`` is the reason for which the receiver disqualifies itself."""
+    def on_second(self, second: Second, fault: Fault | None, utc_confirmed: bool) -> list[Found]:
+        """A candidate second; ``fault``: the receiver disqualifies itself."""
         raw_ns = second.edge.raw_ns
         leap = self.witnesses.leap
         found: list[Found] = []
@@ -138,11 +138,11 @@ class Vetting:
             found += self._continue(second, si_ns, said)
         return found + self.witnesses.news()
 
-    def _first_refusal(self, second: Second, si_ns: int, fault: str | None) -> Refused | None:
+    def _first_refusal(self, second: Second, si_ns: int, fault: Fault | None) -> Refused | None:
         """What disqualifies a second before any comparison."""
         raw_ns = second.edge.raw_ns
         if fault is not None:
-            return Refused(raw_ns, fault, 1, 0, second.utc_s)
+            return Refused(raw_ns, *fault, second.utc_s)
         moved = None if self.judge is None else self.judge.moved_ns(raw_ns, si_ns)
         return self.dates.judge(second, self.witnesses.leap, moved)
 
