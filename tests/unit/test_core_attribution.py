@@ -46,7 +46,7 @@ def test_who_holds_with_whom(quorum, rtc, source, witnesses):
             {"moved_ns": 3_200_000, "took_ns": 41 * NS_PER_S, "witnesses": ["raw", "rtc", "ntp"]},
             "receiver moved +3.20 ms in 41 s against raw, rtc and ntp",
         ),
-        ({"off_ns": -5}, "receiver moved -5 ns"),
+        ({"off_ns": -5}, "receiver is off -5 ns"),
         ({"moved_ns": "much", "witnesses": ["raw"]}, "receiver moved much against raw"),
         ({"moved_ns": 0, "witnesses": []}, "receiver moved 0 ns"),
         ({}, "receiver moved 0 ns"),

@@ -105,8 +105,8 @@ def _witnesses(group: Fields) -> Iterator[str]:
     for one in rows if isinstance(rows, list) else []:
         state, name = printable(one.get("state")), printable(one.get("name"))
         low, high = one.get("lo_ns"), one.get("hi_ns")
-        if name.startswith("ntp:") and state != "falseticker":
-            continue  # the quorum speaks for them
+        if name.startswith(("ntp:", "kdc:", "chrony:")) and state != "falseticker":
+            continue  # their majority speaks for them
         where = ""
         if isinstance(low, int) and isinstance(high, int):
             where = f" ({show_ns(low)} to {show_ns(high)})"

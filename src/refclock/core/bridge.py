@@ -18,6 +18,7 @@ from refclock.model import (
     Command,
     Decision,
     Event,
+    KdcReply,
     Mode,
     NtpReply,
     PhcReading,
@@ -61,6 +62,7 @@ class Bridge:
             RtcTick: self.vetting.witnesses.on_rtc,
             PhcReading: self.vetting.witnesses.on_phc,
             SourceReport: self.vetting.witnesses.on_source,
+            KdcReply: self.vetting.witnesses.on_kdc,
             SystemClock: self._on_system,
             Command: self._on_command,
         }

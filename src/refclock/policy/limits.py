@@ -55,6 +55,7 @@ class Limits:
     gate_tolerance_ns: int
     reanchor_year_ns: int
     position_m: int
+    realm_error_ns: int
 
 
 def profile_limits(profile: str) -> Limits:

@@ -87,5 +87,7 @@ LIMIT_ROWS = (
              "ledger of re-anchorings after a long silence, per year"),
     LimitRow("position_m", "position_m", 1, _LOWER, 10, 1_000_000, (2_000, 500, 500),
              "how far a fixed antenna may seem to move from where it was when trust began, metres"),
+    LimitRow("realm_error_ms", "realm_error_ns", NS_PER_MS, _LOWER, 1, 60_000, (2_000, 1_000, 1_000),
+             "how far another KDC's clock may be off before it counts as astray"),
 )
 # fmt: on

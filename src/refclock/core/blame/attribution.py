@@ -55,9 +55,12 @@ def attribute(raw_ns: int, left: Departure, quorum: Interval | None, rtc: Interv
 
 
 def in_words(accusation: Accuse) -> str:
-    """One line for people: ``receiver moved +3.20 ms in 41 s against raw, rtc and ntp``."""
+    """One line for people: ``receiver moved +3.20 ms in 41 s against raw, rtc and ntp``, or, of a server or
+    a KDC, ``ntp:192.0.2.7:123 is off +1.00 s``."""
     evidence = accusation.evidence
-    moved = evidence.get("moved_ns", evidence.get("off_ns", 0))
+    verb, moved = (
+        ("is off", evidence["off_ns"]) if "off_ns" in evidence else ("moved", evidence.get("moved_ns", 0))
+    )
     took = evidence.get("took_ns")
     within = ""
     if isinstance(took, int):
@@ -65,4 +68,4 @@ def in_words(accusation: Accuse) -> str:
     named = evidence.get("witnesses")
     against = [str(one) for one in named] if isinstance(named, list) else []
     told = " against " + " and ".join(filter(None, [", ".join(against[:-1]), against[-1]])) if against else ""
-    return f"{accusation.source} moved {show_ns(moved) if isinstance(moved, int) else moved}{within}{told}"
+    return f"{accusation.source} {verb} {show_ns(moved) if isinstance(moved, int) else moved}{within}{told}"

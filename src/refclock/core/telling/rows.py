@@ -62,6 +62,20 @@ def _further_rows(vetting: Vetting, raw_ns: int, middle: int | None) -> list[Fie
         said = peer.interval(raw_ns, rate, raw_ns - vetting.limits.ntp_max_age_ns)
         age, detail = raw_ns - peer.answers[-1].interval.as_of_ns, "falseticker" if peer.falseticker else ""
         rows.append(_row(f"chrony:{name}", said, middle, age, detail))
+    return rows + _realm_rows(vetting, raw_ns, middle)
+
+
+def _realm_rows(vetting: Vetting, raw_ns: int, middle: int | None) -> list[Fields]:
+    """The realm's other KDCs."""
+    rate, realm, rows = vetting.witnesses.rate, vetting.witnesses.further.realm, []
+    if realm.kdcs:
+        detail = f"{realm.agreeing} of {len(realm.kdcs)} agree"
+        rows.append(_row("realm", realm.at(raw_ns, rate), middle, realm.age_ns(raw_ns), detail))
+    for name, kdc in realm.kdcs.items():
+        heard = kdc.heard
+        said = heard.interval(raw_ns, rate, raw_ns - vetting.limits.ntp_max_age_ns)
+        age = raw_ns - heard.answers[-1].interval.as_of_ns if heard.answers else None
+        rows.append(_row(f"kdc:{name}", said, middle, age, "falseticker" if heard.falseticker else ""))
     return rows
 
 

@@ -106,7 +106,7 @@ class Acquisition:
 
     def _objection(self, second: Second, si_ns: int, said: Assessment) -> Refused | None:
         """Both hypotheses are tested: that the label names its edge, or the one beside it."""
-        objection = said.quorum_objects or said.rtc_objects or said.cesium_objects or said.chrony_objects
+        objection = said.quorum_objects or said.rtc_objects or said.cesium_objects or said.further_objects
         interval = said.quorum if said.quorum_objects else said.rtc
         if objection is None or interval is None or interval.half_ns > self._limits.warm_quorum_ns:
             return objection

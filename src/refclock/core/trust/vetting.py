@@ -180,7 +180,7 @@ class Vetting:
         refused = judge.judge(second, si_ns, said.supports_reanchor)
         if said.quorum_objects is not None and (refused is None or refused.reason in _RETURNS):
             refused = replace(said.quorum_objects, moved_ns=judge.moved_ns(raw_ns, si_ns))
-        refused = refused or said.cesium_objects or said.chrony_objects
+        refused = refused or said.cesium_objects or said.further_objects
         if refused is not None:
             return [refused, *self._refuse(refused)]
         found: list[Found] = []

@@ -25,7 +25,7 @@ class Assessment:
     apart_ns: int | None = None
     cesium_silent: bool = False
     further: int = 0
-    chrony_objects: Refused | None = None
+    further_objects: Refused | None = None
     phc_disagrees: bool = False
 
     @property
@@ -38,7 +38,7 @@ class Assessment:
         """The quorum agrees (or, at a site without network, the RTC), and none that can refuse a second
         objects: a second that is refused after all must not have moved the anchor for good. The silence of
         servers that were heard loosens nothing."""
-        if self.quorum_objects or self.cesium_objects or self.chrony_objects:
+        if self.quorum_objects or self.cesium_objects or self.further_objects:
             return False
         return self.quorum is not None or (not self.networked and self.before_trust > 0)
 

@@ -11,7 +11,7 @@ from refclock.core.witness.cesium import Cesium
 from refclock.core.witness.further import Further
 from refclock.core.witness.ntp import Answer, Quorum, Refusal, judge_reply
 from refclock.core.witness.rtc import RtcWitness
-from refclock.model import Accuse, NtpReply, PhcReading, RtcTick, SourceReport, SystemClock
+from refclock.model import Accuse, KdcReply, NtpReply, PhcReading, RtcTick, SourceReport, SystemClock
 from refclock.policy import Policy
 from refclock.units import NS_PER_MS, NS_PER_S, scale_up
 
@@ -40,7 +40,7 @@ class Witnesses:
         self.rtc = RtcWitness(limits)
         self.cesium = Cesium(limits) if policy.profile == "kdc-cesium" else None
         self.apart: tuple[int, int] | None = None
-        self.further = Further(limits)
+        self.further = Further(policy)
         # The last accepted second, which a server may agree with though the majority does not.
         self.accepted: tuple[int, int] | None = None
         self.rtc_jump: tuple[RtcTick, int] | None = None
@@ -130,6 +130,22 @@ class Witnesses:
         """What chrony says of one of its own sources."""
         refused = self.further.chrony.take(event, self.rate, self.leap)
         return [] if refused is None else [refused]
+
+    def on_kdc(self, event: KdcReply) -> list[Refused | Accuse]:
+        """An answer from one of the realm's other KDCs. One that strays is named, but not while it may be
+        the receiver, or the raw counter, that is wrong."""
+        realm, raw_ns = self.further.realm, event.raw_ns
+        refused = realm.take(event, self.rate, self.leap)
+        if refused is not None:
+            return [refused]
+        utc = self.quorum_at(raw_ns)
+        if self.accepted is not None:
+            accepted_ns, si_ns = self.accepted
+            utc = Interval(si_ns, si_ns, accepted_ns).at(raw_ns, self.rate)
+        if utc is None or self._episodes.began_ns is not None:
+            return []
+        named = realm.stray(event.peer, raw_ns, self.rate, utc)
+        return [] if named is None else [named]
 
     def raw_jumped(self, phase_ns: int, moved_ns: int) -> bool:
         """While the RTC is suspected of a jump: whether receiver and RTC moved alike against the raw counter,
