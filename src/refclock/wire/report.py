@@ -29,7 +29,10 @@ class Label(Report):
     leap-second count came from the satellites (True), from a firmware default (False), or is unsaid.
     ``q_err_ps`` is the pulse's quantisation error (sawtooth) where the receiver states a valid one.
     ``timescale`` is "utc"; or "gps" or "local", when the receiver said no offset that would make UTC of it:
-    ``utc_s`` then counts that calendar's seconds, and must not be taken for UTC.
+    ``utc_s`` then counts that calendar's seconds, and must not be taken for UTC. "unstated" is a format
+    that cannot say which: UTC only where the operator vouches that the receiver is set to it.
+    With ``yearless`` the format names the day of the year and no year: ``utc_s`` counts from 1 January.
+    ``mark`` is the offset of the byte that comes on time, where that is not the first one.
     """
 
     utc_s: int
@@ -42,6 +45,8 @@ class Label(Report):
     t_acc_ns: int | None = None
     q_err_ps: int | None = None
     timescale: str = "utc"
+    yearless: bool = False
+    mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +81,6 @@ class Health(Report):
     jamming: str | None = None  # "ok", "warning", "critical"
     spoofing: str | None = None  # "none", "indicated", "multiple"
     pulse_locked: bool | None = None
-    holdover_s: int | None = None
     position: tuple[int, int] | None = None  # latitude and longitude of the antenna, 1e-7 degrees
+    holdover: bool | None = None  # going on without its reference, by its own oscillator
+    holdover_s: int | None = None  # for how long, where it says so
