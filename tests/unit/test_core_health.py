@@ -11,8 +11,8 @@ HEAD = ("nmea", "RMC", 0, 1)
 
 
 def heard(*reports: Report, at: int = 0) -> ReceiverHealth:
-    """Reports that came at one instant."""
-    health = ReceiverHealth(500)
+    """Reports that came at one instant; 500 m and an hour of holdover are allowed."""
+    health = ReceiverHealth(500, 3600 * NS_PER_S)
     for report in reports:
         health.hear(report, at)
     return health
@@ -132,3 +132,36 @@ def test_before_trust_every_place_is_its_place():
     health.hear(at(500_000_000, 0), 0)
     health.place.settle()
     assert health.fault(0) is None
+
+
+def holdover(told: bool | None, age_s: int | None = None, message: str = "PJLTS") -> Health:
+    return Health("nmea", message, 0, 1, holdover=told, holdover_s=age_s)
+
+
+def test_holdover_is_a_fault_when_it_lasts_too_long():
+    health = heard(holdover(True))
+    for second in range(0, 3660, 60):
+        health.hear(holdover(True), second * NS_PER_S)
+        assert health.fault(second * NS_PER_S) is None, second
+    health.hear(holdover(True), 3601 * NS_PER_S)
+    assert health.fault(3601 * NS_PER_S) == Fault("receiver-holdover", 3601 * NS_PER_S, 3600 * NS_PER_S)
+    health.hear(holdover(None), 3602 * NS_PER_S)  # says nothing of it
+    assert health.fault(3602 * NS_PER_S) == Fault("receiver-holdover", 3602 * NS_PER_S, 3600 * NS_PER_S)
+    assert health.fault(3722 * NS_PER_S) is None  # nothing said for two minutes is unknown
+    health.hear(holdover(False), 3602 * NS_PER_S)
+    assert health.fault(3602 * NS_PER_S) is None
+    health.hear(holdover(True), 3603 * NS_PER_S)  # a new one begins
+    assert health.fault(3603 * NS_PER_S) is None
+
+
+def test_the_age_that_the_receiver_states_counts_from_before_it_was_heard():
+    assert heard(holdover(True, 3600)).fault(0) is None
+    health = heard(holdover(True, 3601))
+    assert health.fault(0) == Fault("receiver-holdover", 3601 * NS_PER_S, 3600 * NS_PER_S)
+    health.hear(holdover(True, 5), NS_PER_S)  # it cannot talk itself younger
+    assert health.fault(NS_PER_S) == Fault("receiver-holdover", 3602 * NS_PER_S, 3600 * NS_PER_S)
+
+
+def test_one_message_that_says_holdover_is_enough():
+    health = heard(holdover(True, 4000), holdover(False, message="other"))
+    assert health.fault(0) == Fault("receiver-holdover", 4000 * NS_PER_S, 3600 * NS_PER_S)

@@ -168,6 +168,11 @@ class Host:
         at_ns = self.stamp(edge_ns)[1]
         return self.step(PpsEdge(*self.stamp(edge_ns + 300_000), "pps0", "assert", self.number, at_ns))
 
+    def say(self, edge_ns: int, label_s: int) -> None:
+        """The receiver's messages on the pulse at ``edge_ns``, which it calls ``label_s``."""
+        data = burst(label_s, valid=self.valid, utc=self.utc)
+        self.step(SerialBytes(*self.stamp(edge_ns + 120 * NS_PER_MS), "gps0", data))
+
     def second(self, count: int = 1) -> list[Decision]:
         """Let seconds pass; returns their decisions."""
         before = len(self.decisions)
@@ -190,8 +195,7 @@ class Host:
                 edge = begin - (self.shift_ns - whole * NS_PER_S)
                 self.edge(edge)
                 label = BEGIN_S - self.posix_s + self.now_s + whole + self.label_s
-                data = burst(label, valid=self.valid, utc=self.utc)
-                self.step(SerialBytes(*self.stamp(edge + 120 * NS_PER_MS), "gps0", data))
+                self.say(edge, label)
             else:
                 self.step(Tick(*self.stamp(begin)))
             self.now_s += 1

@@ -24,7 +24,7 @@ class Bench:
     """A pairing whose receiver speaks RMC; times in ms."""
 
     def __init__(self, has_pps: bool = True) -> None:
-        self.health = ReceiverHealth(500)
+        self.health = ReceiverHealth(500, 3600 * NS_PER_S)
         self.pairing = Pairing(POLICY if has_pps else BARE, has_pps, self.health)
         self.number = 0
 

@@ -86,6 +86,28 @@ def test_another_time_scale_is_not_called_utc():
     assert (shown["timescale"], shown["time"]) == ("gps", "2024-02-29T12:34:56.600")
 
 
+XL_DC = b"".join(b"\x01%03d:23:59:%02d \r\n" % (365, second) for second in range(55, 60))
+
+
+def test_a_second_without_year_is_shown_without(decode, tmp_path, capsys):
+    status, lines, errors = decode(XL_DC)
+    assert (status, errors) == (0, "")
+    assert [found["utc"] for found in lines] == [None] * 5
+    assert {found["timescale"] for found in lines} == {"unstated"}
+    assert [found["time"] for found in lines][-1] == "365T23:59:59"
+
+
+def test_the_year_may_be_told(tmp_path, capsys):
+    path = tmp_path / "spectracom"
+    path.write_bytes(b"".join(b"\r\n   001 00:00:%02d STZ=00\r\n" % second for second in range(5)))
+    assert main(["decode", "--protocol", "spectracom", "--not-before", "2027-01-02", str(path)]) == 0
+    lines = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert [found["utc"] for found in lines][0] == "2028-01-01T00:00:00Z"
+    assert "time" not in lines[0]
+    assert main(["decode", "--not-before", "2027", str(path)]) == 2
+    assert "--not-before '2027': expected a date as in 2027-01-31" in capsys.readouterr().err
+
+
 def test_labelled_seconds_only(decode):
     status, lines, errors = decode(GGA + RMC)
     assert (status, errors) == (0, "")

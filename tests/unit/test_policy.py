@@ -51,6 +51,7 @@ file = "/var/x"
 
 [dates]
 leap_file = "/usr/x"
+not_before = "2027-01-31"
 """
 
 
@@ -74,6 +75,7 @@ def test_a_complete_file():
     assert (realm.realm, realm.poll_s, realm.timeout_ms) == ("EXAMPLE.COM", 60, 700)
     assert realm.transport == "tcp"
     assert (policy.status_socket, policy.state_file, policy.leap_file) == ("/run/x", "/var/x", "/usr/x")
+    assert policy.not_before_s == 1_801_353_600
     assert policy.limits == profile_limits("appserver")
     assert policy.loosened == ()
 
@@ -100,7 +102,10 @@ def test_an_empty_file_is_a_kdc():
         ("receiver = 5", "conf:1: receiver: expected a table, found 5; write it as [receiver]"),
         ("[receiver]\nbaud = 1200", "conf:2: receiver.baud: expected one of 4800"),
         ("[receiver]\nbaud = 9600.0", "conf:2: receiver.baud: expected an integer"),
-        ("[receiver]\n\nprotocol = 'loran'", "conf:3: receiver.protocol: expected one of auto, nmea, "),
+        (
+            "[receiver]\n\nprotocol = 'loran'",
+            "conf:3: receiver.protocol: expected one of auto, arbiter, meinberg, nmea, ",
+        ),
         ("[receiver]\ndevice = ''", "conf:2: receiver.device: expected a non-empty string, found ''"),
         ("[receiver]\nframing = '5X5'", "conf:2: receiver.framing"),
         (

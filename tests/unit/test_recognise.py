@@ -7,7 +7,7 @@ import pytest
 
 from refclock.policy import parse_policy
 from refclock.wire import families, nmea, recognise, scanner
-from refclock.wire.families import CHECKED, FAMILIES, Family, families_of
+from refclock.wire.families import CHECKED, FAMILIES, Family, doubts, families_of
 from refclock.wire.framing import REFUSED, WAIT
 from refclock.wire.recognise import Recogniser
 from refclock.wire.report import Health, Label, Report
@@ -136,3 +136,20 @@ def test_a_row_fits_its_codec(family):
     text = f'[receiver]\nprotocol = "{family.name}"\nbaud = {family.baud}\nframing = "{family.framing}"'
     assert parse_policy(text).receiver.protocol == family.name
     assert replace(family, title=family.title) == family
+
+
+@pytest.mark.parametrize(
+    ("protocol", "timescale", "told", "mend"),
+    [
+        ("auto", "", "", ""),
+        ("nmea", "", "", ""),
+        ("truetime", "", "no checksums", 'receiver.timescale = "utc"'),
+        ("truetime", "utc", "no checksums", "no year"),
+        ("zyfer", "", "no checksums", "mode 2"),
+    ],
+)
+def test_what_an_operator_must_know_of_a_family(protocol, timescale, told, mend):
+    found, what_to_do = doubts(protocol, timescale)
+    assert told in found
+    assert mend in what_to_do
+    assert bool(found) == bool(told)

@@ -192,33 +192,34 @@ def test_only_what_says_utc_is_utc(family, frame, old, new, scale):
 
 
 @pytest.mark.parametrize(
-    ("family", "frame", "old", "new", "valid", "holdover"),
+    ("family", "frame", "old", "new", "state"),
     [
-        ("meinberg", STANDARD, b"  U ", b"# U ", False, None),
-        ("meinberg", STANDARD, b"  U ", b"#*U ", False, None),
-        ("meinberg", STANDARD, b"  U ", b" *U ", True, True),
-        ("meinberg", ERLANGEN, b";        ;", b";  *     ;", True, True),
-        ("meinberg", ERLANGEN, b";        ;", b"; #      ;", False, None),
-        ("spectracom", FORMAT_0, b"\r\n   060", b"\r\n?  060", False, None),
-        ("spectracom", FORMAT_1, b"\r\n  THU", b"\r\n* THU", False, None),
-        ("spectracom", FORMAT_2, b"\r\n  24", b"\r\n A24", True, True),
-        ("spectracom", FORMAT_2, b"\r\n  24", b"\r\n B24", False, None),
-        ("spectracom", FORMAT_2, b"\r\n  24", b"\r\n?A24", False, None),
-        ("spectracom", FORMAT_3, b"0003 ", b"0003?", False, None),
-        ("truetime", XL_DC, b"56 ", b"56.", True, True),
-        ("truetime", XL_DC, b"56 ", b"56*", True, True),
-        ("truetime", XL_DC, b"56 ", b"56#", True, True),
-        ("truetime", XL_DC, b"56 ", b"56?", False, None),
-        ("arbiter", B5, b"\r\n  24", b"\r\n? 24", False, None),
-        ("zyfer", ZYFER, b",2,4,1", b",2,4,0", False, None),
-        ("zyfer", ZYFER, b",2,4,1", b",2,5,2", True, True),
-        ("zyfer", ZYFER, b",2,4,1", b",2,9,3", False, None),
-        ("zyfer", ZYFER, b",2,4,1", b",2,9,4", False, None),
+        ("meinberg", STANDARD, b"  U ", b"# U ", "unsynchronised"),
+        ("meinberg", STANDARD, b"  U ", b"#*U ", "unsynchronised"),
+        ("meinberg", STANDARD, b"  U ", b" *U ", "holdover"),
+        ("meinberg", ERLANGEN, b";        ;", b";  *     ;", "holdover"),
+        ("meinberg", ERLANGEN, b";        ;", b"; #      ;", "unsynchronised"),
+        ("spectracom", FORMAT_0, b"\r\n   060", b"\r\n?  060", "unsynchronised"),
+        ("spectracom", FORMAT_1, b"\r\n  THU", b"\r\n* THU", "unsynchronised"),
+        ("spectracom", FORMAT_2, b"\r\n  24", b"\r\n A24", "holdover"),
+        ("spectracom", FORMAT_2, b"\r\n  24", b"\r\n B24", "unsynchronised"),
+        ("spectracom", FORMAT_2, b"\r\n  24", b"\r\n?A24", "unsynchronised"),
+        ("spectracom", FORMAT_3, b"0003 ", b"0003?", "unsynchronised"),
+        ("truetime", XL_DC, b"56 ", b"56.", "holdover"),
+        ("truetime", XL_DC, b"56 ", b"56*", "holdover"),
+        ("truetime", XL_DC, b"56 ", b"56#", "holdover"),
+        ("truetime", XL_DC, b"56 ", b"56?", "unsynchronised"),
+        ("arbiter", B5, b"\r\n  24", b"\r\n? 24", "unsynchronised"),
+        ("zyfer", ZYFER, b",2,4,1", b",2,4,0", "unsynchronised"),
+        ("zyfer", ZYFER, b",2,4,1", b",2,5,2", "holdover"),
+        ("zyfer", ZYFER, b",2,4,1", b",2,9,3", "unsynchronised"),
+        ("zyfer", ZYFER, b",2,4,1", b",2,9,4", "unsynchronised"),
     ],
 )
-def test_valid_holdover_and_unsynchronised(family, frame, old, new, valid, holdover):
+def test_valid_holdover_and_unsynchronised(family, frame, old, new, state):
     assert frame.count(old) == 1
     changed = frame.replace(old, new)
+    valid, holdover = (True, True) if state == "holdover" else (False, None)
     assert label(family, changed).valid is valid
     assert (health(family, changed).fix, health(family, changed).holdover) == (valid, holdover)
 

@@ -11,9 +11,10 @@ from io import BufferedIOBase
 from typing import cast
 
 from refclock.capture import open_stream
-from refclock.errors import CaptureError
-from refclock.units import NS_PER_MS, NS_PER_S
-from refclock.wire.calendar import show_utc
+from refclock.core.seconds.dates import Dates
+from refclock.errors import CaptureError, ConfigError
+from refclock.units import NS_PER_MS, NS_PER_S, S_PER_DAY
+from refclock.wire.calendar import parse_day, show_utc
 from refclock.wire.families import AUTO, FAMILIES
 from refclock.wire.recognise import Recogniser
 from refclock.wire.report import Label, LeapInfo, Report
@@ -41,6 +42,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", default=AUTO, choices=[AUTO, *FAMILIES], help="look for this protocol only"
     )
+    parser.add_argument(
+        "--not-before",
+        metavar="DATE",
+        help="YYYY-MM-DD: where a message names no year, take the first that is not before this day",
+    )
     parser.epilog = (
         (parser.epilog or "")
         + """
@@ -48,7 +54,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 Each line tells the second (utc), where it came from (protocol, message, start: offset in the stream), the
 receiver's own word on it (valid), which pulse it names (label_edge), and the leap-second count known at
 that point (leap, utc_valid). frac_ns is what the epoch lies after that second, or before it if negative.
-null is unknown. A second in another time scale has utc null, and timescale and time at the end. Without
+null is unknown. A second that is not known to be in UTC has utc null, and timescale and time at the end,
+where a time without year is DDDThh:mm:ss. Without
 --protocol, families whose frames have no checksum are reported from five consecutive seconds on.
 Exit status: 0, or 2 when no frame of a known protocol was found."""
     )
@@ -67,7 +74,9 @@ def line(label: Label, known_leap_s: int | None, port: str | None = None) -> str
         (label.protocol, label.message, label.valid, label.label_edge, leap_s, label.utc_valid, second60)
     )
     shown, utc, tail = f"{show_utc(utc_s, second60)}{fraction}", "null", ""
-    if label.timescale == "utc":
+    if label.yearless:
+        shown = f"{utc_s // S_PER_DAY + 1:03}{shown[10:]}"
+    if label.timescale == "utc" and not label.yearless:
         utc = f'"{shown}Z"'
     else:
         tail = f',"timescale":"{label.timescale}","time":"{shown}"'
@@ -96,8 +105,8 @@ def _number(value: int | None) -> str:
 class _Port:
     """One receiver's stream: its scanner, and the leap-second count last heard on it."""
 
-    def __init__(self, protocol: str, name: str | None = None) -> None:
-        self._name = name
+    def __init__(self, protocol: str, dates: Dates | None, name: str | None = None) -> None:
+        self._dates, self._name = dates, name
         self._leap_s: int | None = None
         self.scanner = Recogniser() if protocol == AUTO else Scanner(protocol)
         self.labels = 0
@@ -112,7 +121,8 @@ class _Port:
         lines: list[str] = []
         for report in reports:
             if isinstance(report, Label):
-                lines.append(line(report, self._leap_s, self._name))
+                dated = self._dates.dated(report) if self._dates is not None else None
+                lines.append(line(dated or report, self._leap_s, self._name))
             if isinstance(report, Label | LeapInfo) and report.leap_s is not None:
                 self._leap_s = report.leap_s
         if lines:
@@ -179,15 +189,15 @@ class _Source:
             self._stream.close()
 
 
-def _decode_stream(source: _Source, first: bytes, protocol: str) -> list[_Port]:
-    port = _Port(protocol)
+def _decode_stream(source: _Source, first: bytes, protocol: str, dates: Dates | None) -> list[_Port]:
+    port = _Port(protocol, dates)
     for chunk in _blank_comments(source.chunks(first)):
         port.feed(chunk)
     port.finish()
     return [port]
 
 
-def _decode_capture(source: _Source, first: bytes, protocol: str) -> list[_Port]:
+def _decode_capture(source: _Source, first: bytes, protocol: str, dates: Dates | None) -> list[_Port]:
     """What each port of a capture received. A last line without an end was cut off, and is passed over."""
     ports: dict[str, _Port] = {}
     for text in source.lines(first):
@@ -199,7 +209,7 @@ def _decode_capture(source: _Source, first: bytes, protocol: str) -> list[_Port]
         except (ValueError, AttributeError, KeyError, RecursionError):
             raise CaptureError(f"{source.path}:{source.line}: no event of a capture.") from None
         if name not in ports:
-            ports[name] = _Port(protocol, name)
+            ports[name] = _Port(protocol, dates, name)
         ports[name].feed(data)
     for port in ports.values():
         port.finish()
@@ -228,13 +238,19 @@ def _found(ports: list[_Port], path: str) -> str | None:
 
 def main(args: argparse.Namespace) -> int:
     """Decode one file; see EXAMPLE."""
+    dates = None
+    if args.not_before is not None:
+        not_before_s = parse_day(args.not_before)
+        if not_before_s is None:
+            raise ConfigError(f"--not-before {args.not_before!r}: expected a date as in 2027-01-31.")
+        dates = Dates(not_before_s + S_PER_DAY)
     source = _Source(args.file)
     try:
         first = b""
         while len(first) < len(_CAPTURE_MARK) and (more := source.read(len(_CAPTURE_MARK) - len(first))):
             first += more
         decode = _decode_capture if first == _CAPTURE_MARK else _decode_stream
-        note = _found(decode(source, first, args.protocol), args.file)
+        note = _found(decode(source, first, args.protocol, dates), args.file)
     finally:
         source.close()
     if note is not None:

@@ -19,19 +19,15 @@ from refclock.runtime.leapfile import parse_leap_list
 from refclock.sinks.segment import find, judge, refusal
 from refclock.units import NS_PER_MS, NS_PER_S, S_PER_DAY, show_ns
 from refclock.wire import sntp
+from refclock.wire.families import doubts
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 _STA_UNSYNC = 0x0040  # linux/timex.h
 # gpsd(8): as root it creates units 0 and 1 for root alone and 2 to 7 for everybody.
 _GPSD_UNITS = range(8)
 _GOOD_COUNTERS = (
-    "tsc",
-    "arch_sys_counter",
-    "kvm-clock",
-    "hyperv_clocksource_tsc_page",
-    "xen",
-    "riscv_clocksource",
-)
+    "tsc", "arch_sys_counter", "kvm-clock", "hyperv_clocksource_tsc_page", "xen", "riscv_clocksource",
+)  # fmt: skip
 _QUORUM = 3
 
 
@@ -87,7 +83,11 @@ def _receiver(policy: Policy, port: Port | None) -> Finding:
     daemons = [holder for holder in holders(device) if "refclock" in holder.name]
     if daemons:
         return Finding("receiver", f"{device}: read by {daemons[0]}")
-    return _opened(port, "receiver")
+    opened = _opened(port, "receiver")
+    told, mend = doubts(policy.receiver.protocol, policy.receiver.timescale)
+    if opened.verdict != OK or not told:
+        return opened
+    return replace(opened, found=f"{opened.found}; {told}", verdict=WARN, mend=mend)
 
 
 def _pulse(policy: Policy, port: Port | None) -> Finding:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from refclock.core.seconds.health import ReceiverHealth
+from refclock.core.seconds.interval import RawRate
 from refclock.core.seconds.pairing import Edge, Pairing, Refused, Second
 from refclock.core.seconds.timeline import Timeline
 from refclock.core.telling.diary import Diary
@@ -30,8 +31,8 @@ from refclock.model import (
     Withhold,
 )
 from refclock.policy import CESIUM_PORT, Policy
-from refclock.units import NS_PER_S
-from refclock.wire.report import Label, LeapInfo
+from refclock.units import NS_PER_S, S_PER_DAY
+from refclock.wire.report import Label, LeapInfo, on_time
 from refclock.wire.scanner import Scanner
 
 # An edge fetched later than this cannot be placed well on the raw counter.
@@ -74,7 +75,8 @@ class Bridge:
 
     def _listen_anew(self) -> None:
         """Forget what the receiver said and when: at the start, and when the raw counter begins anew."""
-        self.health = ReceiverHealth(self.policy.limits.position_m)
+        limits = self.policy.limits
+        self.health = ReceiverHealth(limits.position_m, limits.receiver_holdover_ns)
         self.pairing = Pairing(self.policy, self._has_pps, self.health)
         self._timeline = Timeline()
         self._stepped_ns: int | None = None
@@ -134,17 +136,22 @@ class Bridge:
         found: list[Refused | Decision] = []
         rate = self.vetting.witnesses.rate
         for report in self._scanner.feed(event.data):
-            arrival = self._arrival(report.start)
+            arrival = self._arrival(on_time(report))
             self.health.hear(report, arrival.raw_ns)
             if isinstance(report, Label):
-                heard = self.pairing.on_label(report, arrival.raw_ns, arrival.real_ns, arrival.unc_ns, rate)
-                found += self._vet(heard)
+                found += self._vet(self._paired(report, arrival, rate))
             elif isinstance(report, LeapInfo):
                 self.vetting.witnesses.leap.announce(report.change, report.at_s)
         return found
 
+    def _paired(self, label: Label, arrival: SerialBytes, rate: RawRate) -> list[Second | Refused]:
+        dated = self.vetting.dates.dated(label)
+        if dated is None:
+            return [Refused(arrival.raw_ns, "year-unknown", label.utc_s // S_PER_DAY + 1, 365)]
+        return self.pairing.on_label(dated, arrival.raw_ns, arrival.real_ns, arrival.unc_ns, rate)
+
     def _arrival(self, start: int) -> SerialBytes:
-        """The chunk in which a frame began (the oldest kept where it began before that)."""
+        """The chunk with a frame's first byte, or the one on time (the oldest kept where that was before)."""
         chunks = self._chunks
         while chunks[0][0] <= start and len(chunks) > 1:
             chunks.popleft()

@@ -19,6 +19,7 @@ from refclock.policy.settings import (
 )
 from refclock.policy.table import LIMIT_ROWS
 from refclock.units import NS_PER_US
+from refclock.wire.calendar import parse_day
 from refclock.wire.families import AUTO, FAMILIES
 
 _TOP = (
@@ -45,7 +46,7 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
     shm = document.table("shm", ("unit",))
     status = document.table("status", ("socket",))
     state = document.table("state", ("file",))
-    dates = document.table("dates", ("leap_file",))
+    dates = document.table("dates", ("leap_file", "not_before")) or {}
     return Policy(
         profile=profile,
         limits=limits,
@@ -61,13 +62,23 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
         shm_unit=document.integer("shm", "unit", shm["unit"], 0, 255) if shm and "unit" in shm else None,
         status_socket=document.text("status", "socket", status["socket"]) if status else None,
         state_file=document.text("state", "file", state["file"]) if state else None,
-        leap_file=document.text("dates", "leap_file", dates["leap_file"]) if dates else None,
+        leap_file=document.text("dates", "leap_file", dates["leap_file"]) if "leap_file" in dates else None,
+        not_before_s=_day(document, dates["not_before"]) if "not_before" in dates else None,
         loosened=loosened,
     )
 
 
+def _day(document: Document, written: object) -> int:
+    """POSIX seconds of midnight UTC of a day that is written YYYY-MM-DD."""
+    text = document.text("dates", "not_before", written)
+    found_s = parse_day(text)
+    if found_s is None:
+        raise document.fail("dates", "not_before", f'expected a date as in "2027-01-31", found {text!r}.')
+    return found_s
+
+
 def _receiver(document: Document) -> ReceiverSettings:
-    known = ("device", "protocol", "baud", "framing", "message_delay_us", "message_jitter_us")
+    known = ("device", "protocol", "baud", "framing", "timescale", "message_delay_us", "message_jitter_us")
     table = document.table("receiver", known)
     if table is None:
         return ReceiverSettings()
@@ -85,6 +96,9 @@ def _receiver(document: Document) -> ReceiverSettings:
     if "framing" in table:
         framing = document.text("receiver", "framing", table["framing"], _FRAMINGS)
         settings = replace(settings, framing=framing)
+    if "timescale" in table:
+        timescale = document.text("receiver", "timescale", table["timescale"], ("utc",))
+        settings = replace(settings, timescale=timescale)
     if "message_delay_us" in table:
         delay_us = document.integer("receiver", "message_delay_us", table["message_delay_us"], 0, 1_500_000)
         settings = replace(settings, message_delay_ns=delay_us * NS_PER_US)

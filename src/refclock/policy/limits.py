@@ -34,6 +34,7 @@ class Limits:
     quorum_error_ns: int
     holdover_rate_ppt: int
     holdover_alarm_ns: int
+    receiver_holdover_ns: int
     dwell_cold_ns: int
     dwell_warm_ns: int
     witnesses: int

@@ -14,13 +14,15 @@ class ReceiverSettings:
     (wire.families).
 
     ``message_delay_ns`` and ``message_jitter_ns`` matter only without PPS: how long after the second
-    the label's message begins to arrive, and how far that may vary either way.
+    the label's message begins to arrive, and how far that may vary either way. ``timescale`` is "utc"
+    where the operator vouches that a receiver whose messages do not say so is set to UTC.
     """
 
     device: str = ""
     protocol: str = "auto"
     baud: int = 9600
     framing: str = "8N1"
+    timescale: str = ""
     message_delay_ns: int = 150_000_000
     message_jitter_ns: int = 50_000_000
 
@@ -126,4 +128,5 @@ class Policy:
     status_socket: str | None = None
     state_file: str | None = None
     leap_file: str | None = None
+    not_before_s: int | None = None
     loosened: tuple[Loosened, ...] = ()

@@ -45,6 +45,8 @@ LIMIT_ROWS = (
              "how fast the error bound grows in holdover, parts in 10^12"),
     LimitRow("holdover_alarm_us", "holdover_alarm_ns", NS_PER_US, _LOWER, 1, 300_000_000,
              (30_000_000, 1_000_000, 1_000), "alarm when the bound in holdover exceeds this"),
+    LimitRow("receiver_holdover_s", "receiver_holdover_ns", NS_PER_S, _LOWER, 0, 2_592_000,
+             (86_400, 14_400, 14_400), "the receiver may go on without its reference for so long"),
     LimitRow("dwell_cold_s", "dwell_cold_ns", NS_PER_S, _HIGHER, 5, 86_400, (1500, 1800, _HOUR_S),
              "agreement needed before the first feed while leap count or rates are unconfirmed"),
     LimitRow("dwell_warm_s", "dwell_warm_ns", NS_PER_S, _HIGHER, 5, 86_400, (120, 120, 120),

@@ -53,6 +53,15 @@ def date_s(year: int, month: int, day: int) -> int | None:
     return days_from_civil(year, month, day) * S_PER_DAY
 
 
+def parse_day(text: str) -> int | None:
+    """POSIX seconds of midnight UTC of ``YYYY-MM-DD``; None for anything else."""
+    year, month, day = text[:4], text[5:7], text[8:]
+    digits = year + month + day
+    if len(digits) != 8 or text != f"{year}-{month}-{day}" or not (digits.isascii() and digits.isdigit()):
+        return None
+    return date_s(int(year), int(month), int(day))
+
+
 def begins_a_month(posix_s: int) -> bool:
     """Whether this second is the first of a UTC month.
 

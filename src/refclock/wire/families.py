@@ -5,8 +5,9 @@ The configuration, ``decode``, ``simulate``, the documents and the fuzzer take t
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from refclock.wire import nmea, ubx
+from refclock.wire import nmea, timecode, ubx
 from refclock.wire.framing import Framer
 
 AUTO = "auto"
@@ -45,6 +46,28 @@ _ROWS = (
         says=("time", "leap", "health", "sawtooth"),
     ),
     Family(nmea.PROTOCOL, "NMEA 0183", nmea.Framer, says=("time", "leap")),
+    Family(
+        "meinberg", "Meinberg Standard, Uni Erlangen", partial(timecode.Framer, "meinberg"), checked=False,
+        timescale="UTC where it says so", says=("time", "leap", "health"),
+        advice="set the string's zone to UTC",
+    ),
+    Family(
+        "spectracom", "Spectracom formats 0, 1, 2, 3", partial(timecode.Framer, "spectracom"), checked=False,
+        timescale="UTC (2), where it says so (0, 3), unstated (1)", says=("time", "leap", "health"),
+        advice="choose format 2 or 3 at UTC: 0 has no year, 1 no zone",
+    ),
+    Family(
+        "truetime", "TrueTime XL-DC, Spectracom 9", partial(timecode.Framer, "truetime"), checked=False,
+        timescale="unstated", says=("time", "health"), advice="no year, no zone: see below",
+    ),
+    Family(
+        "arbiter", "Arbiter B5", partial(timecode.Framer, "arbiter"), checked=False,
+        timescale="unstated", says=("time", "health"), advice="no zone: see below",
+    ),
+    Family(
+        "zyfer", "FEI-Zyfer !TIME", partial(timecode.Framer, "zyfer"), checked=False,
+        timescale="UTC where it says so", says=("time", "health"), advice="set it to UTC (mode 2)",
+    ),
 )  # fmt: skip
 FAMILIES: dict[str, Family] = {row.name: row for row in _ROWS}
 CHECKED = frozenset(row.name for row in _ROWS if row.checked)
@@ -53,3 +76,17 @@ CHECKED = frozenset(row.name for row in _ROWS if row.checked)
 def families_of(protocol: str) -> frozenset[str]:
     """The families that a configuration's ``protocol`` stands for: all with checksums for "auto"."""
     return CHECKED if protocol == AUTO else frozenset((protocol,))
+
+
+def doubts(protocol: str, timescale: str) -> tuple[str, str]:
+    """What an operator must know of a family that is configured, and what to do; empty where all is well.
+
+    ``timescale`` is the operator's own word on a receiver whose messages say none ("" for no word).
+    """
+    family = FAMILIES.get(protocol)
+    if family is None or family.checked:
+        return "", ""
+    told = f"{family.title} has no checksums: only what came before catches a damaged digit"
+    if "unstated" in family.timescale and not timescale:
+        return told, 'set it to UTC; if its messages do not say so, also receiver.timescale = "utc"'
+    return told, family.advice

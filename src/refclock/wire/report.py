@@ -84,3 +84,8 @@ class Health(Report):
     position: tuple[int, int] | None = None  # latitude and longitude of the antenna, 1e-7 degrees
     holdover: bool | None = None  # going on without its reference, by its own oscillator
     holdover_s: int | None = None  # for how long, where it says so
+
+
+def on_time(report: Report) -> int:
+    """The offset of the byte whose arrival counts: that which comes on time, else the frame's first."""
+    return report.mark if isinstance(report, Label) and report.mark is not None else report.start

@@ -7,9 +7,7 @@ which believes no second that does not follow the one before, to stop that.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from refclock.units import NS_PER_MS, S_PER_DAY
 from refclock.wire.calendar import begins_a_month, date_s, is_leap_year
@@ -130,7 +128,7 @@ def _month_end_s(posix_s: int) -> int:
 
 
 def decode(code: Code, fields: _Fields, protocol: str, start: int, end: int) -> list[Report] | None:
-    """The reports of one frame by its fields; None where they contradict each other, or no such time exists."""
+    """The reports of one frame by its fields; None where they contradict each other."""
     date, time = _midnight(fields), _time(fields)
     if date is None or time is None:
         return None
@@ -193,6 +191,3 @@ class Framer:
             reports += found
             return match.end()
         return WAIT if any(layout.may_become(data, at) for layout in self._layouts) else REFUSED
-
-
-FAMILIES: dict[str, Callable[[], Framer]] = {family: partial(Framer, family) for family in CODES}

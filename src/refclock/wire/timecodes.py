@@ -94,8 +94,8 @@ _UTC = {"": "utc"}
 
 _MEINBERG = (
     # The string's first byte starts with the second to within one bit. "#": a GPS clock runs free, a radio
-    # clock has not synchronised since it was reset. "*": a radio clock runs on its crystal, a GPS clock has not
-    # checked its position: which of the two cannot be told, so it counts as holdover. A blank zone is
+    # clock has not synchronised since it was reset. "*": a radio clock runs on its crystal, a GPS clock has
+    # not checked its position: which of the two cannot be told, so it counts as holdover. A blank zone is
     # Central European Time.
     Code(
         "Standard", "\x02D:{day}.{month}.{yy};T:{weekday};U:{hour}.{minute}.{second};"
@@ -105,7 +105,8 @@ _MEINBERG = (
     ),
     Code(
         "Uni Erlangen", "\x02{day}.{month}.{yy}; {weekday}; {hour}:{minute}:{second}; {colon_offset}; "
-        "{free}{unchecked}{summer}{change}{announced} {inserting};{degrees}{north} {degrees}{east} {height}m\x03",
+        "{free}{unchecked}{summer}{change}{announced} {inserting};"
+        "{degrees}{north} {degrees}{east} {height}m\x03",
         ("free", "unchecked"), {"  ": VALID, " *": HOLDOVER},
         ("colon_offset", "summer"), {"+00:00 ": "utc", "-00:00 ": "utc"},
         leap="announced", leaps="A", leap_within_s=3600,
@@ -140,8 +141,8 @@ _SPECTRACOM = (
 )  # fmt: skip
 
 _TRUETIME = (
-    # XL-DC, XL-GPS and their like, and Spectracom's format 9. "?" is an error beyond the last threshold, or no
-    # reference; the other marks are thresholds that the operator may have moved. CR is on time.
+    # XL-DC, XL-GPS and their like, and Spectracom's format 9. "?" is an error beyond the last threshold, or
+    # no reference; the other marks are thresholds that the operator may have moved. CR is on time.
     Code(
         "XL-DC", "\x01{yearday}:{hour}:{minute}:{second}{threshold}\r\n",
         ("threshold",), {" ": VALID, ".": HOLDOVER, "*": HOLDOVER, "#": HOLDOVER}, mark=14,

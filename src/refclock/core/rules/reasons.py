@@ -98,6 +98,18 @@ REASONS = {
         "absent", "the receiver labels in local time and does not say how far UTC is from it", "",
         "switch the receiver to UTC (docs/receivers.md says how)",
     ),
+    "unstated-time": Reason(
+        "absent", "the receiver's messages do not say their time scale", "",
+        'set the receiver to UTC, and then receiver.timescale = "utc" (docs/receivers.md)',
+    ),
+    "year-unknown": Reason(
+        "absent", "the receiver names a day without a year, and neither this year nor the next has it", "day",
+        "check the receiver, and dates.not_before",
+    ),
+    "receiver-holdover": Reason(
+        "absent", "the receiver has been without its reference for too long", "ns",
+        "see why it has none; receiver_holdover_s is how long it may be",
+    ),
     "antenna": Reason("absent", "the receiver reports an antenna fault", "", _CABLE),
     "jamming": Reason("absent", "the receiver reports critical jamming", "", "look for the transmitter"),
     "spoofing": Reason("absent", "the receiver reports signs of spoofing", "", "explain it before rearming"),

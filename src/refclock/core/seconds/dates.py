@@ -1,12 +1,17 @@
 """Dates that may be believed: not before the floor, not beyond the ceiling; a leap second where confirmed.
 
-The floor is the program's build date, the last time that was vetted before the start, or the second after
-the last one fed, whichever is latest. A week rollover falls below it, or jumps; it is never corrected.
+The floor is the program's build date, the operator's dates.not_before, the last time that was vetted before
+the start, or the second after the last one fed, whichever is latest. A week rollover falls below it, or
+jumps; it is never corrected.
 """
+
+from dataclasses import replace
 
 from refclock.core.seconds.leap import LeapSeconds
 from refclock.core.seconds.pairing import Refused, Second
 from refclock.units import S_PER_DAY, nearest_second
+from refclock.wire.calendar import civil_from_days, date_s, is_leap_year
+from refclock.wire.report import Label
 
 _CEILING_S = 20 * 365 * S_PER_DAY + 5 * S_PER_DAY
 
@@ -14,8 +19,9 @@ _CEILING_S = 20 * 365 * S_PER_DAY + 5 * S_PER_DAY
 class Dates:
     """[floor, ceiling) in POSIX seconds, and the last second that was fed."""
 
-    def __init__(self, build_utc_s: int) -> None:
-        self.floor_s = build_utc_s
+    def __init__(self, build_utc_s: int, not_before_s: int | None = None) -> None:
+        """``not_before_s`` is the operator's word that it is later than that."""
+        self.floor_s = max(build_utc_s, not_before_s or 0)
         self.ceiling_s = build_utc_s + _CEILING_S
         self.fed_s: int | None = None
 
@@ -26,6 +32,24 @@ class Dates:
     def next_s(self) -> int:
         """The first believable second after what was fed."""
         return self.floor_s if self.fed_s is None else max(self.floor_s, self.fed_s + 1)
+
+    def dated(self, label: Label) -> Label | None:
+        """A label with its year: one that has none gets the only year that puts it less than a year after
+        the first believable second, or not more than a day before it. None for a day that neither of the
+        two years has.
+
+        So no witness can choose the year. It is wrong only after a year without a second that was fed, and
+        then every witness objects.
+        """
+        if not label.yearless:
+            return label
+        from_s = self.next_s() - S_PER_DAY
+        year, day = civil_from_days(from_s // S_PER_DAY)[0], label.utc_s // S_PER_DAY
+        for one in (year, year + 1):
+            utc_s = (date_s(one, 1, 1) or 0) + label.utc_s
+            if utc_s >= from_s and day < 365 + is_leap_year(one):
+                return replace(label, utc_s=utc_s, yearless=False)
+        return None
 
     def judge(self, second: Second, leap: LeapSeconds, moved_ns: int | None) -> Refused | None:
         """None when the second's name may be believed; ``moved_ns`` is how far it lies from where the last

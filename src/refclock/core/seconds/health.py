@@ -29,10 +29,13 @@ class Fault(NamedTuple):
 class ReceiverHealth:
     """The latest word of each message on each subject."""
 
-    def __init__(self, position_m: int) -> None:
-        """``position_m``: how far a fixed antenna may seem to move, in metres."""
-        self._position_m = position_m
+    def __init__(self, position_m: int, holdover_ns: int) -> None:
+        """``position_m``: how far a fixed antenna may seem to move, in metres. ``holdover_ns``: for how long
+        the receiver may go on without its reference."""
+        self._position_m, self._holdover_ns = position_m, holdover_ns
         self.place = Place()
+        # By message: since when (None: it has its reference), and when that was heard.
+        self._holdover: dict[str, tuple[int | None, int]] = {}
         self._validity: dict[str, tuple[bool, int]] = {}
         self._utc: dict[str, tuple[bool, int]] = {}
         self._status: dict[str, tuple[str, int]] = {}
@@ -56,6 +59,11 @@ class ReceiverHealth:
                     self._status[subject] = (word, raw_ns)
             if report.position is not None and valid:
                 self.place.hear(report.position, raw_ns)
+            if report.holdover is not None:
+                since, _ = self._holdover.get(report.message, (None, 0))
+                told = raw_ns - (report.holdover_s or 0) * NS_PER_S
+                since = None if not report.holdover else told if since is None else min(since, told)
+                self._holdover[report.message] = since, raw_ns
             if report.pulse_locked is not None:
                 self._pulse_unlocked_ns = None if report.pulse_locked else raw_ns
         if valid is not None:
@@ -81,9 +89,17 @@ class ReceiverHealth:
                 return Fault(subject)
         if self._pulse_unlocked_ns is not None and raw_ns - self._pulse_unlocked_ns <= _VALID_FOR_NS:
             return Fault("pulse-unlocked")
+        age_ns = self._holdover_age_ns(raw_ns)
+        if age_ns > self._holdover_ns:
+            return Fault("receiver-holdover", age_ns, self._holdover_ns)
         if self.utc_confirmed(raw_ns) is False:
             return Fault("utc-unconfirmed")
         astray_m = self.place.astray_m(raw_ns)
         if astray_m > self._position_m:
             return Fault("position", astray_m, self._position_m)
         return None
+
+    def _holdover_age_ns(self, raw_ns: int) -> int:
+        """For how long the receiver has been without its reference, as far as it says; 0 while it has it."""
+        words = [(since, at) for since, at in self._holdover.values() if since is not None]
+        return max((raw_ns - since for since, at in words if raw_ns - at <= _STATUS_FOR_NS), default=0)

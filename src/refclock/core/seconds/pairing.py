@@ -89,6 +89,7 @@ class Pairing:
         self._last_sequence: int | None = None
         self._edgeless: int | None = None
         self._foreign: int | None = None
+        self._scales = ("utc", "unstated") if policy.receiver.timescale == "utc" else ("utc",)
         self.extra_edges = 0
         self.missed_edges = 0
 
@@ -151,10 +152,10 @@ class Pairing:
     def on_label(
         self, label: Label, raw_ns: int, real_ns: int, unc_ns: int, rate: RawRate
     ) -> list[Second | Refused]:
-        """A label arrived; the stamp is that of its first byte's chunk."""
+        """A label arrived; the stamp is that of the chunk with its first byte, or with the one on time."""
         if _MAX_FRACTION_NS < label.frac_ns < NS_PER_S - _MAX_FRACTION_NS:
             return []
-        if label.timescale != "utc":
+        if label.timescale not in self._scales:
             return self._not_utc(label, raw_ns)
         if label.label_edge == "next":
             self._next = (label, raw_ns)

@@ -37,7 +37,7 @@ class Vetting:
         self.witnesses = Witnesses(policy, build_utc_s, self.episodes)
         self.judge: Judge | None = None
         self.acquisition = Acquisition(policy.limits)
-        self.dates = Dates(build_utc_s)
+        self.dates = Dates(build_utc_s, policy.not_before_s)
         self.grid_ns: int | None = None
         self.assessment: Assessment | None = None
         self.probes = Probes()

@@ -1,0 +1,92 @@
+"""Seconds whose message names no year: the floor gives it, and nobody else."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refclock.core.seconds.dates import Dates
+from refclock.wire.report import Label
+
+
+def posix(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+def yearless(day: int, tod_s: int = 0, *, second60: bool = False) -> Label:
+    """Day 1 to 366 of some year."""
+    return Label("truetime", "XL-DC", 0, 16, (day - 1) * 86_400 + tod_s, second60=second60, yearless=True)
+
+
+def dated(floor: str, day: int, tod_s: int = 0) -> int | None:
+    found = Dates(posix(floor)).dated(yearless(day, tod_s))
+    return None if found is None else found.utc_s
+
+
+@pytest.mark.parametrize(
+    ("floor", "day", "tod_s", "expected"),
+    [
+        ("2027-03-01", 60, 0, "2027-03-01"),
+        ("2027-03-01", 365, 86_399, "2027-12-31T23:59:59"),
+        ("2027-03-01", 1, 0, "2028-01-01"),
+        # Up to a day before the floor it is that day, and refused as such; earlier is the next year's.
+        ("2027-03-01", 59, 0, "2027-02-28"),
+        ("2027-03-01", 58, 86_399, "2028-02-27T23:59:59"),
+        # Around New Year.
+        ("2027-12-31T23:59:59", 365, 86_399, "2027-12-31T23:59:59"),
+        ("2027-12-31T23:59:59", 1, 0, "2028-01-01"),
+        ("2028-01-01", 1, 0, "2028-01-01"),
+        ("2028-01-01T00:00:01", 365, 86_399, "2027-12-31T23:59:59"),
+        ("2028-01-01T00:00:01", 366, 0, "2028-12-31"),
+        # Leap years: day 60 is 29 February or 1 March, and 366 exists or does not.
+        ("2028-02-01", 60, 0, "2028-02-29"),
+        ("2029-02-01", 60, 0, "2029-03-01"),
+        ("2027-03-01", 366, 0, "2028-12-31"),
+        ("2029-02-01", 366, 0, None),
+        ("2025-02-01", 366, 0, None),
+    ],
+)
+def test_the_year_is_the_one_after_the_floor(floor, day, tod_s, expected):
+    assert dated(floor, day, tod_s) == (None if expected is None else posix(expected))
+
+
+def test_what_was_fed_moves_the_floor_along():
+    dates = Dates(posix("2027-03-01"))
+    dates.fed_s = posix("2027-12-31T23:59:59")
+    new_year = dates.dated(yearless(1))
+    assert new_year is not None
+    assert (new_year.utc_s, new_year.yearless) == (posix("2028-01-01"), False)
+    dates.fed_s = posix("2028-12-30")
+    leap_second = dates.dated(yearless(366, 86_399, second60=True))
+    assert leap_second is not None
+    assert (leap_second.utc_s, leap_second.second60) == (posix("2028-12-31T23:59:59"), True)
+
+
+def test_a_label_with_its_year_is_left_alone():
+    label = Label("meinberg", "Standard", 0, 32, 5)
+    assert Dates(posix("2027-03-01")).dated(label) is label
+
+
+def test_the_operator_may_raise_the_floor_and_not_the_ceiling():
+    built = Dates(posix("2026-01-01"))
+    told = Dates(posix("2026-01-01"), posix("2027-06-01"))
+    assert told.floor_s == posix("2027-06-01")
+    assert told.ceiling_s == built.ceiling_s
+    assert Dates(posix("2026-01-01"), posix("2025-06-01")).floor_s == posix("2026-01-01")
+    found = told.dated(yearless(5))
+    assert found is not None
+    assert found.utc_s == posix("2028-01-05")
+
+
+@given(
+    st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)),  # noqa: DTZ001
+    st.integers(-86_400, 364 * 86_400),
+)
+def test_the_truth_is_found_for_a_year_less_a_day_after_the_floor(floor, ahead_s):
+    floor_s = int(floor.replace(tzinfo=UTC).timestamp())
+    truth = datetime.fromtimestamp(floor_s + ahead_s, UTC)
+    day = truth.timetuple().tm_yday
+    found = Dates(floor_s).dated(yearless(day, (floor_s + ahead_s) % 86_400))
+    assert found is not None
+    assert found.utc_s == floor_s + ahead_s
