@@ -102,7 +102,7 @@ def test_the_year_may_be_told(tmp_path, capsys):
     path.write_bytes(b"".join(b"\r\n   001 00:00:%02d STZ=00\r\n" % second for second in range(5)))
     assert main(["decode", "--protocol", "spectracom", "--not-before", "2027-01-02", str(path)]) == 0
     lines = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
-    assert [found["utc"] for found in lines][0] == "2028-01-01T00:00:00Z"
+    assert lines[0]["utc"] == "2028-01-01T00:00:00Z"
     assert "time" not in lines[0]
     assert main(["decode", "--not-before", "2027", str(path)]) == 2
     assert "--not-before '2027': expected a date as in 2027-01-31" in capsys.readouterr().err

@@ -103,7 +103,7 @@ REASONS = {
         'set the receiver to UTC, and then receiver.timescale = "utc" (docs/receivers.md)',
     ),
     "year-unknown": Reason(
-        "absent", "the receiver names a day without a year, and neither this year nor the next has it", "day",
+        "absent", "the receiver names a day that neither this year nor the next has, and no year", "day",
         "check the receiver, and dates.not_before",
     ),
     "receiver-holdover": Reason(
