@@ -32,6 +32,7 @@ BEGIN_S = 1_803_859_200  # 2027-03-01T00:00:00Z
 UNC_NS = 500
 _UNSYNC = 0x40
 _TRUSTED = (Mode.VETTED, Mode.DEGRADED, Mode.HOLDOVER)
+_JUDGED = (*_TRUSTED, Mode.ACQUIRING)
 
 
 class Host:
@@ -265,7 +266,7 @@ class Host:
         attacker who knows everything would choose. None before anything was trusted."""
         vetting = self.bridge.vetting
         judge = vetting.judge
-        if judge is None or vetting.mode not in (*_TRUSTED, Mode.ACQUIRING):
+        if judge is None or vetting.mode not in _JUDGED:
             return None
         counter = self.counter
         raw, truth = counter.raw_ns, counter.true_ns
