@@ -599,3 +599,49 @@ def test_070_a_cesium_and_a_small_step():
 def test_071_small_errors_pass():
     """SVN23 in 2016 for a KDC: 13.7 us pass, and are all that is admitted."""
     check(course(attacks=("step:-13700ns@5m",)), mode="vetted", fed=590, worst=18 * US)
+
+
+def test_072_a_standard_without_labels():
+    """A rubidium's bare pulse is numbered by servers and battery clock, and fed after the cold dwell."""
+    check(course(receiver="pps-only", minutes=33), mode="vetted", fed=170, worst=10 * US, accused=[])
+
+
+def test_073_a_cesium_is_the_receiver_itself():
+    """A cesium's own pulse is what is vetted, and its hour of dwell is kept."""
+    went = course(receiver="pps-only", profile="kdc-cesium", minutes=63)
+    check(went, mode="vetted", fed=170, worst=10 * US, accused=[])
+
+
+def test_074_a_lying_majority_numbers_no_pulse():
+    """More than half of the servers lie by a second from the start: the battery clock says otherwise."""
+    went = course(receiver="pps-only", minutes=35, attacks=("ntp-majority:+1s@0",))
+    check(went, fed=0, most=0, reasons={"numbering-conflict"})
+
+
+def test_075_one_liar_among_those_who_number():
+    """One lying server is outvoted while the pulse is being numbered."""
+    went = course(receiver="pps-only", minutes=33, attacks=("ntp-liar:+1s@0",))
+    check(went, mode="vetted", fed=170, worst=10 * US, innocent={"receiver"})
+
+
+def test_076_a_lying_majority_after_the_numbering():
+    """A majority that begins to lie once the pulse is numbered can stop it, and not renumber it."""
+    went = course(receiver="pps-only", minutes=35, attacks=("ntp-majority:+1s@32m",))
+    check(went, fed=100, worst=10 * US, before_s=32 * 60 + 64, innocent={"receiver"})
+
+
+def test_077_a_standard_that_steps():
+    """A standard whose pulse is set anew by half a second is refused and locked."""
+    went = course(receiver="pps-only", minutes=50, attacks=("step:+500ms@32m",))
+    check(went, mode="locked", worst=10 * US, before_s=1921)
+
+
+def test_078_a_standard_with_a_ringing_wire():
+    """Further pulses beside the standard's own are left out, or cast doubt on it; nothing wrong is fed."""
+    check(course(receiver="pps-only", minutes=35, attacks=("pps-extra:30%@31m",)), worst=10 * US)
+
+
+def test_079_an_rtc_that_nobody_set():
+    """A battery clock a second off does not agree with the servers, and nothing is numbered."""
+    went = course(receiver="pps-only", minutes=35, attacks=("rtc:+1s@0",))
+    check(went, fed=0, most=0, reasons={"numbering-conflict"})

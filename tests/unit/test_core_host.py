@@ -96,6 +96,8 @@ class Host:
     valid: bool = True
     utc: bool | None = True
     silent: bool = False
+    labels: bool = True
+    pulse_port: str = "pps0"
     ntp_ns: int = 0
     ntp_one_ns: int = 0
     ntp_leap: int = 0
@@ -166,7 +168,9 @@ class Host:
         """A pulse at an instant of the world."""
         self.number += 1
         at_ns = self.stamp(edge_ns)[1]
-        return self.step(PpsEdge(*self.stamp(edge_ns + 300_000), "pps0", "assert", self.number, at_ns))
+        return self.step(
+            PpsEdge(*self.stamp(edge_ns + 300_000), self.pulse_port, "assert", self.number, at_ns)
+        )
 
     def say(self, edge_ns: int, label_s: int) -> None:
         """The receiver's messages on the pulse at ``edge_ns``, which it calls ``label_s``."""
@@ -195,7 +199,8 @@ class Host:
                 edge = begin - (self.shift_ns - whole * NS_PER_S)
                 self.edge(edge)
                 label = BEGIN_S - self.posix_s + self.now_s + whole + self.label_s
-                self.say(edge, label)
+                if self.labels:
+                    self.say(edge, label)
             else:
                 self.step(Tick(*self.stamp(begin)))
             self.now_s += 1

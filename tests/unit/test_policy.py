@@ -80,6 +80,18 @@ def test_a_complete_file():
     assert policy.loosened == ()
 
 
+def test_a_standard_without_labels_and_what_numbers_it():
+    policy = parse_policy("[receiver]\nprotocol='none'\n[cesium]\nedge='clear'\n[companion]\nbaud=4800")
+    assert policy.receiver.pulse_only
+    assert policy.cesium_is_primary
+    assert policy.pulse == policy.cesium
+    assert policy.companion is not None
+    assert policy.companion.baud == 4800
+    both = parse_policy("[receiver]\nprotocol='pps-only'\n[pps]\n[cesium]")
+    assert not both.cesium_is_primary
+    assert both.pulse == both.pps
+
+
 def test_an_empty_file_is_a_kdc():
     policy = parse_policy("")
     assert policy.profile == "kdc"
@@ -106,6 +118,9 @@ def test_an_empty_file_is_a_kdc():
             "[receiver]\n\nprotocol = 'loran'",
             "conf:3: receiver.protocol: expected one of auto, arbiter, meinberg, nmea, ",
         ),
+        ("[receiver]\nprotocol = 'pps-only'", "conf:2: receiver.protocol: without labels all rests on the"),
+        ("[pps]\n[companion]\ndevice = '/dev/x'", "conf:2: companion: it numbers the pulses of a receiver"),
+        ("[companion]\nprotocol = 'none'", "conf:2: companion.protocol: expected one of auto, "),
         ("[receiver]\ndevice = ''", "conf:2: receiver.device: expected a non-empty string, found ''"),
         ("[receiver]\nframing = '5X5'", "conf:2: receiver.framing"),
         (

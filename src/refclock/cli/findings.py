@@ -76,6 +76,8 @@ def _opened(port: Port, what: str) -> Finding:
 
 def _receiver(policy: Policy, port: Port | None) -> Finding:
     device = policy.receiver.device
+    if port is None and policy.receiver.pulse_only:
+        return Finding("receiver", "a standard without labels: the witnesses number its pulses")
     if port is None:
         return Finding(
             "receiver", "none configured: nothing will be published", WARN, "set [receiver] device"
@@ -91,7 +93,7 @@ def _receiver(policy: Policy, port: Port | None) -> Finding:
 
 
 def _pulse(policy: Policy, port: Port | None) -> Finding:
-    if port is None or policy.pps is None:
+    if port is None or policy.pulse is None:
         return Finding(
             "pulse", "no PPS: seconds are good to milliseconds only", WARN, 'set [pps] device = "/dev/pps0"'
         )

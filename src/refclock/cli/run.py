@@ -89,9 +89,9 @@ def _announce(policy: Policy, journal: Journal) -> None:
     journal.log(NOTICE, f"starting with profile {policy.profile}")
     for row in policy.loosened:
         journal.log(WARNING, f"limit {row.key} is loosened from {row.default} to {row.chosen}: {row.reason}")
-    if not policy.receiver.device:
+    if not policy.receiver.device and not policy.receiver.pulse_only:
         journal.log(WARNING, "no receiver is configured ([receiver] device): nothing will be published")
-    elif policy.pps is None:
+    elif policy.pulse is None:
         journal.log(WARNING, "no pulse is configured ([pps]): seconds are good to milliseconds only")
     if policy.shm_unit is None:
         journal.log(WARNING, "no chrony segment is configured ([shm] unit): chrony is told nothing")

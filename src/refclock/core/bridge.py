@@ -3,17 +3,19 @@
 Nothing here reads a clock: time is what the events say. The same events give the same decisions.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from refclock.core.seconds.health import ReceiverHealth
 from refclock.core.seconds.interval import RawRate
+from refclock.core.seconds.line import Line
 from refclock.core.seconds.pairing import Edge, Pairing, Refused, Second
+from refclock.core.seconds.standard import Standard
 from refclock.core.seconds.timeline import Timeline
 from refclock.core.telling.diary import Diary
 from refclock.core.telling.rows import witness_rows
 from refclock.core.telling.view import view
 from refclock.core.trust import memory
+from refclock.core.trust.numbering import counted, namers
 from refclock.core.trust.vetting import Vetting
 from refclock.model import (
     Command,
@@ -30,14 +32,13 @@ from refclock.model import (
     SystemClock,
     Withhold,
 )
-from refclock.policy import CESIUM_PORT, Policy
+from refclock.policy import CESIUM_PORT, COMPANION_PORT, Policy
 from refclock.units import NS_PER_S, S_PER_DAY
-from refclock.wire.report import Label, LeapInfo, on_time
-from refclock.wire.scanner import Scanner
+from refclock.wire.families import PPS_ONLY
+from refclock.wire.report import Label, LeapInfo
 
 # An edge fetched later than this cannot be placed well on the raw counter.
 _MAX_EDGE_AGE_NS = 2 * NS_PER_S
-_KEPT_CHUNKS = 64
 _LONGEST_REASON = 200
 
 
@@ -52,7 +53,8 @@ class Bridge:
         self.policy = policy
         self.vetting = Vetting(policy, build_utc_s)
         self._has_pps = policy.pps is not None if has_pps is None else has_pps
-        self._edge_kind = policy.pps.edge if policy.pps else "assert"
+        self._edge_kind = policy.pulse.edge if policy.pulse else "assert"
+        self._pulse_port = CESIUM_PORT if policy.cesium_is_primary and policy.cesium else None
         self._cesium_edge_kind = policy.cesium.edge if policy.cesium else "assert"
         self._listen_anew()
         # Ticks, port changes and notes do no more than let time pass.
@@ -77,12 +79,15 @@ class Bridge:
         """Forget what the receiver said and when: at the start, and when the raw counter begins anew."""
         limits = self.policy.limits
         self.health = ReceiverHealth(limits.position_m, limits.receiver_holdover_ns)
-        self.pairing = Pairing(self.policy, self._has_pps, self.health)
         self._timeline = Timeline()
+        self.pairing = Pairing(self.policy, self._has_pps, self.health)
+        settings, companion = self.policy.receiver, self.policy.companion
+        self.standard: Standard | None = None
+        if settings.pulse_only:
+            self.standard = Standard(self.policy, self.health, self.vetting.witnesses.leap)
+        self._line = None if settings.protocol in PPS_ONLY else Line(settings.protocol)
+        self._companion_line = None if companion is None else Line(companion.protocol)
         self._stepped_ns: int | None = None
-        self._scanner = Scanner(self.policy.receiver.protocol)
-        self._chunks: deque[tuple[int, SerialBytes]] = deque(maxlen=_KEPT_CHUNKS)
-        self._received = 0
 
     def step(self, event: Event) -> list[Decision]:
         """Take one event; returns what is decided because of it, in order."""
@@ -96,7 +101,7 @@ class Bridge:
             stepped = self._timeline.observe(event)
             if stepped:
                 self._stepped_ns = self.vetting.witnesses.further.chrony.stepped_ns = event.raw_ns
-                self.pairing.forget_edges()
+                (self.standard or self.pairing).forget_edges()
                 found.append(Refused(event.raw_ns, "clock-step", abs(stepped), 0))
         found += self.vetting.on_time(event.raw_ns)
         handler = self._handlers.get(type(event))
@@ -111,7 +116,8 @@ class Bridge:
     def view(self, raw_ns: int) -> dict[str, object]:
         """The state for people and monitors, as JSON-able values (docs/status.md)."""
         told = view(self.vetting, self.diary, raw_ns, self.system_ns(raw_ns))
-        edges = {"extra_edges": self.pairing.extra_edges, "missed_edges": self.pairing.missed_edges}
+        pulses = self.standard or self.pairing
+        edges = {"extra_edges": pulses.extra_edges, "missed_edges": pulses.missed_edges}
         return told | {"counters": {**self.diary.counters, **edges}}
 
     def memory(self) -> dict[str, object]:
@@ -129,19 +135,20 @@ class Bridge:
         return self._ports.setdefault(kind, port) == port
 
     def _on_bytes(self, event: SerialBytes) -> list[Refused | Decision]:
-        if not self._mine("serial", event.port):
+        witnesses = self.vetting.witnesses
+        if event.port == COMPANION_PORT and self._companion_line is not None:
+            for report, arrival in self._companion_line.feed(event):
+                witnesses.companion.hear(report, arrival.raw_ns, arrival.unc_ns, witnesses.leap)
             return []
-        self._received += len(event.data)
-        self._chunks.append((self._received, event))
+        if self._line is None or not self._mine("serial", event.port):
+            return []
         found: list[Refused | Decision] = []
-        rate = self.vetting.witnesses.rate
-        for report in self._scanner.feed(event.data):
-            arrival = self._arrival(on_time(report))
+        for report, arrival in self._line.feed(event):
             self.health.hear(report, arrival.raw_ns)
-            if isinstance(report, Label):
-                found += self._vet(self._paired(report, arrival, rate))
+            if isinstance(report, Label) and self.standard is None:
+                found += self._vet(self._paired(report, arrival, witnesses.rate))
             elif isinstance(report, LeapInfo):
-                self.vetting.witnesses.leap.announce(report.change, report.at_s)
+                witnesses.leap.announce(report.change, report.at_s)
         return found
 
     def _paired(self, label: Label, arrival: SerialBytes, rate: RawRate) -> list[Second | Refused]:
@@ -149,13 +156,6 @@ class Bridge:
         if dated is None:
             return [Refused(arrival.raw_ns, "year-unknown", label.utc_s // S_PER_DAY + 1, 365)]
         return self.pairing.on_label(dated, arrival.raw_ns, arrival.real_ns, arrival.unc_ns, rate)
-
-    def _arrival(self, start: int) -> SerialBytes:
-        """The chunk with a frame's first byte, or the one on time (the oldest kept where that was before)."""
-        chunks = self._chunks
-        while chunks[0][0] <= start and len(chunks) > 1:
-            chunks.popleft()
-        return chunks[0][1]
 
     def _on_pps(self, event: PpsEdge) -> list[Refused | Decision]:
         cesium = self.vetting.witnesses.cesium if event.port == CESIUM_PORT else None
@@ -173,13 +173,16 @@ class Bridge:
         if cesium is not None:
             cesium.on_edge(placed)
             return []
-        if not self._mine("pps", event.port):
+        if event.port != (self._pulse_port or event.port) or not self._mine("pps", event.port):
             return []
+        edge = Edge(placed.raw_ns, placed.unc_ns, event.at_ns)
+        if self.standard is not None:
+            told, rate = namers(self.vetting, edge.raw_ns), self.vetting.witnesses.rate
+            return self._vet(self.standard.on_edge(edge, event.seq, rate, counted(self.vetting), told))
         if not self._has_pps:
             # A capture whose header is silent about its ports: there is a pulse after all.
             self._has_pps = True
             self.pairing = Pairing(self.policy, True, self.health)
-        edge = Edge(placed.raw_ns, placed.unc_ns, event.at_ns)
         return self._vet(self.pairing.on_edge(edge, event.seq, self.vetting.witnesses.rate))
 
     def _vet(self, heard: list[Second | Refused]) -> list[Refused | Decision]:
@@ -194,7 +197,7 @@ class Bridge:
                 )
             else:
                 found += self.vetting.on_refused(one)
-        self.pairing.expect(self.vetting.grid_ns)
+        (self.standard or self.pairing).expect(self.vetting.grid_ns)
         return found
 
     def _on_system(self, event: SystemClock) -> list[Refused | Decision]:

@@ -5,6 +5,7 @@ from refclock.policy.document import parse_policy
 from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits
 from refclock.policy.settings import (
     CESIUM_PORT,
+    COMPANION_PORT,
     ChronySettings,
     Loosened,
     NtpSettings,
@@ -20,6 +21,7 @@ from refclock.policy.table import LIMIT_ROWS, LimitRow
 
 __all__ = [
     "CESIUM_PORT",
+    "COMPANION_PORT",
     "HARD_CAPS_PPT",
     "LIMIT_ROWS",
     "PROFILES",

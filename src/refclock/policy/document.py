@@ -20,11 +20,11 @@ from refclock.policy.settings import (
 from refclock.policy.table import LIMIT_ROWS
 from refclock.units import NS_PER_US
 from refclock.wire.calendar import parse_day
-from refclock.wire.families import AUTO, FAMILIES
+from refclock.wire.families import AUTO, FAMILIES, PPS_ONLY
 
 _TOP = (
-    "profile", "receiver", "pps", "cesium", "rtc", "phc", "ntp", "realm", "chrony", "shm", "status", "state",
-    "dates", "limits", "loosened",
+    "profile", "receiver", "companion", "pps", "cesium", "rtc", "phc", "ntp", "realm", "chrony", "shm",
+    "status", "state", "dates", "limits", "loosened",
 )  # fmt: skip
 _BAUDS = (4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 _FRAMINGS = ("8N1", "8O1", "8E1", "7O1", "7E1", "8N2")
@@ -47,13 +47,14 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
     status = document.table("status", ("socket",))
     state = document.table("state", ("file",))
     dates = document.table("dates", ("leap_file", "not_before")) or {}
-    return Policy(
+    policy = Policy(
         profile=profile,
         limits=limits,
         hard_cap_ppt=HARD_CAPS_PPT[profile],
-        receiver=_receiver(document),
+        receiver=_receiver(document, "receiver", PPS_ONLY) or ReceiverSettings(),
         pps=_pps(document, "pps"),
         cesium=_pps(document, "cesium"),
+        companion=_receiver(document, "companion"),
         rtc=_rtc(document),
         phc=_phc(document),
         chrony=_chrony(document),
@@ -66,6 +67,18 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
         not_before_s=_day(document, dates["not_before"]) if "not_before" in dates else None,
         loosened=loosened,
     )
+    if policy.receiver.pulse_only and policy.pulse is None:
+        raise document.fail(
+            "receiver",
+            "protocol",
+            "without labels all rests on the pulse; add a section [pps] (or [cesium]).",
+        )
+    if policy.companion is not None and not policy.receiver.pulse_only:
+        raise document.fail(
+            "companion", "", f"it numbers the pulses of a receiver without labels; set receiver.protocol to "
+            f"{PPS_ONLY[0]!r}, or remove the section.",
+        )  # fmt: skip
+    return policy
 
 
 def _day(document: Document, written: object) -> int:
@@ -77,33 +90,34 @@ def _day(document: Document, written: object) -> int:
     return found_s
 
 
-def _receiver(document: Document) -> ReceiverSettings:
+def _receiver(document: Document, name: str, further: tuple[str, ...] = ()) -> ReceiverSettings | None:
     known = ("device", "protocol", "baud", "framing", "timescale", "message_delay_us", "message_jitter_us")
-    table = document.table("receiver", known)
+    table = document.table(name, known)
     if table is None:
-        return ReceiverSettings()
+        return None
     settings = ReceiverSettings()
     if "device" in table:
-        settings = replace(settings, device=document.text("receiver", "device", table["device"]))
+        settings = replace(settings, device=document.text(name, "device", table["device"]))
     if "protocol" in table:
-        protocol = document.text("receiver", "protocol", table["protocol"], (AUTO, *sorted(FAMILIES)))
+        families = (AUTO, *sorted(FAMILIES), *further)
+        protocol = document.text(name, "protocol", table["protocol"], families)
         settings = replace(settings, protocol=protocol)
     if "baud" in table:
         if table["baud"] not in _BAUDS:
             choices = ", ".join(map(str, _BAUDS))
-            raise document.fail("receiver", "baud", f"expected one of {choices}, found {table['baud']!r}.")
-        settings = replace(settings, baud=document.integer("receiver", "baud", table["baud"], 1, 10**6))
+            raise document.fail(name, "baud", f"expected one of {choices}, found {table['baud']!r}.")
+        settings = replace(settings, baud=document.integer(name, "baud", table["baud"], 1, 10**6))
     if "framing" in table:
-        framing = document.text("receiver", "framing", table["framing"], _FRAMINGS)
+        framing = document.text(name, "framing", table["framing"], _FRAMINGS)
         settings = replace(settings, framing=framing)
     if "timescale" in table:
-        timescale = document.text("receiver", "timescale", table["timescale"], ("utc",))
+        timescale = document.text(name, "timescale", table["timescale"], ("utc",))
         settings = replace(settings, timescale=timescale)
     if "message_delay_us" in table:
-        delay_us = document.integer("receiver", "message_delay_us", table["message_delay_us"], 0, 1_500_000)
+        delay_us = document.integer(name, "message_delay_us", table["message_delay_us"], 0, 1_500_000)
         settings = replace(settings, message_delay_ns=delay_us * NS_PER_US)
     if "message_jitter_us" in table:
-        jitter_us = document.integer("receiver", "message_jitter_us", table["message_jitter_us"], 0, 400_000)
+        jitter_us = document.integer(name, "message_jitter_us", table["message_jitter_us"], 0, 400_000)
         settings = replace(settings, message_jitter_ns=jitter_us * NS_PER_US)
     return settings
 

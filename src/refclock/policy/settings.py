@@ -3,14 +3,17 @@
 from dataclasses import dataclass, field
 
 from refclock.policy.limits import Limits
+from refclock.wire.families import is_standard
 
 # What the cesium's pulse is called in captures; every other PPS is the receiver's.
 CESIUM_PORT = "cs0"
+# And the second receiver's line, which numbers the pulses of a standard that has no label.
+COMPANION_PORT = "num0"
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiverSettings:
-    """The serial receiver. ``device`` is a path; ``protocol`` is "auto" or a family's name
+    """The serial receiver. ``device`` is a path; ``protocol`` is "auto", a family's name, or one of PPS_ONLY
     (wire.families).
 
     ``message_delay_ns`` and ``message_jitter_ns`` matter only without PPS: how long after the second
@@ -25,6 +28,11 @@ class ReceiverSettings:
     timescale: str = ""
     message_delay_ns: int = 150_000_000
     message_jitter_ns: int = 50_000_000
+
+    @property
+    def pulse_only(self) -> bool:
+        """A standard without labels: others number its pulses."""
+        return is_standard(self.protocol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +127,7 @@ class Policy:
     receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
     pps: PpsSettings | None = None
     cesium: PpsSettings | None = None
+    companion: ReceiverSettings | None = None
     rtc: RtcSettings | None = None
     phc: PhcSettings | None = None
     chrony: ChronySettings | None = None
@@ -130,3 +139,13 @@ class Policy:
     leap_file: str | None = None
     not_before_s: int | None = None
     loosened: tuple[Loosened, ...] = ()
+
+    @property
+    def cesium_is_primary(self) -> bool:
+        """The cesium's own pulse is what is vetted: a standard without labels, and no other pulse."""
+        return self.receiver.pulse_only and self.pps is None
+
+    @property
+    def pulse(self) -> PpsSettings | None:
+        """The pulse that is vetted."""
+        return self.cesium if self.cesium_is_primary else self.pps

@@ -1,6 +1,6 @@
 """Ports turn the world into events: one module per kind, none of which decides anything about time."""
 
-from refclock.policy import CESIUM_PORT, Policy
+from refclock.policy import CESIUM_PORT, COMPANION_PORT, Policy
 from refclock.ports.ntp import ntp_ports
 from refclock.ports.phc import PhcPort
 from refclock.ports.port import DevicePort, Port
@@ -18,6 +18,8 @@ def ports_of(policy: Policy) -> list[Port]:
     ports: list[Port] = [SystemClockPort("sys0")]
     if policy.receiver.device:
         ports.append(SerialPort(policy.receiver, "gps0"))
+    if policy.companion is not None:
+        ports.append(SerialPort(policy.companion, COMPANION_PORT))
     if policy.pps is not None:
         ports.append(open_pps(policy.pps, "pps0"))
     if policy.cesium is not None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 
 from refclock import BUILD_UTC_S, __version__
-from refclock.policy import CESIUM_PORT, Policy
+from refclock.policy import CESIUM_PORT, COMPANION_PORT, Policy, ReceiverSettings
 
 LICENCE = "Apache-2.0"
 CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
@@ -21,17 +21,22 @@ def one_line(path: str) -> str:
         return "unknown"
 
 
+def _serial(settings: ReceiverSettings) -> dict[str, object]:
+    return {
+        "kind": "serial",
+        "protocol": settings.protocol,
+        "baud": settings.baud,
+        "framing": settings.framing,
+    }
+
+
 def port_table(policy: Policy) -> dict[str, dict[str, object]]:
     """Each port that a policy names, as the capture's header describes it."""
     ports: dict[str, dict[str, object]] = {"sys0": {"kind": "sys"}}
-    receiver = policy.receiver
-    if receiver.device:
-        ports["gps0"] = {
-            "kind": "serial",
-            "protocol": receiver.protocol,
-            "baud": receiver.baud,
-            "framing": receiver.framing,
-        }
+    if policy.receiver.device:
+        ports["gps0"] = _serial(policy.receiver)
+    if policy.companion is not None:
+        ports[COMPANION_PORT] = _serial(policy.companion)
     if policy.pps is not None:
         ports["pps0"] = {"kind": "pps", "device": policy.pps.device, "edge": policy.pps.edge}
     if policy.cesium is not None:

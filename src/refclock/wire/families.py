@@ -11,6 +11,8 @@ from refclock.wire import nmea, timecode, ubx
 from refclock.wire.framing import Framer
 
 AUTO = "auto"
+# What stands for a family where a standard has no serial line at all; "none" is the same in other words.
+PPS_ONLY = ("pps-only", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,12 @@ _ROWS = (
 )  # fmt: skip
 FAMILIES: dict[str, Family] = {row.name: row for row in _ROWS}
 CHECKED = frozenset(row.name for row in _ROWS if row.checked)
+
+
+def is_standard(protocol: str) -> bool:
+    """Whether it is a standard's: a pulse, health at most, and nothing that tells the time."""
+    row = FAMILIES.get(protocol)
+    return protocol in PPS_ONLY or (row is not None and "health" in row.says and "time" not in row.says)
 
 
 def families_of(protocol: str) -> frozenset[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from refclock.errors import ConfigError
 from refclock.policy import CESIUM_PORT, PROFILES
 from refclock.units import NS_PER_S
+from refclock.wire.families import PPS_ONLY, is_standard
 from refclock.world.servers import POLL_S
 from refclock.world.voices.table import VOICES
 
@@ -40,7 +41,22 @@ class WorldArguments:
     @property
     def cesium(self) -> bool:
         """A host of profile kdc-cesium has the standard's pulse beside the receiver's."""
-        return self.pps and self.profile == "kdc-cesium"
+        return self.pps and self.profile == "kdc-cesium" and not self.pulse_only
+
+    @property
+    def pulse_only(self) -> bool:
+        """The receiver is a standard that gives a pulse and no label."""
+        return is_standard(VOICES[self.receiver].protocol)
+
+    @property
+    def has_line(self) -> bool:
+        """The receiver has a serial line."""
+        return VOICES[self.receiver].protocol not in PPS_ONLY
+
+    @property
+    def pulse_port(self) -> str:
+        """Where the receiver's pulse comes in: a cesium that is the receiver keeps its own port."""
+        return CESIUM_PORT if self.pulse_only and self.profile == "kdc-cesium" else "pps0"
 
     def check(self) -> None:
         """Raise ConfigError for arguments that make no world."""
@@ -50,6 +66,8 @@ class WorldArguments:
         ):
             if value not in choices:
                 raise ConfigError(f"{what}: expected one of {', '.join(choices)}, found {value!r}.")
+        if self.pulse_only and not self.pps:
+            raise ConfigError(f"receiver {self.receiver}: without its pulse nothing is left of it.")
         for number, what, low, high in (
             (self.servers, "servers", 0, _MOST_SERVERS),
             (self.duration_ns, "duration (ns)", 1, _LONGEST_NS),
@@ -63,10 +81,18 @@ class WorldArguments:
 def policy_text(arguments: WorldArguments, baud: int, latency_ns: int) -> str:
     """The configuration file for a world; ``latency_ns`` is how late its first chunk comes."""
     voice = VOICES[arguments.receiver]
-    lines = [f'profile = "{arguments.profile}"', "", "[receiver]", 'device = "/dev/ttyS0"']
+    lines = [f'profile = "{arguments.profile}"', "", "[receiver]"]
+    lines += ['device = "/dev/ttyS0"'] if arguments.has_line else []
     lines += [f'protocol = "{voice.protocol}"', f"baud = {baud}"]
     lines += [] if voice.framing == "8N1" else [f'framing = "{voice.framing}"']
-    if arguments.pps:
+    if arguments.pulse_only:
+        section = "cesium" if arguments.pulse_port == CESIUM_PORT else "pps"
+        lines += ["", f"[{section}]", 'device = "/dev/pps0"']
+        # Somebody set the RTC by hand; and of the three witnesses of its own profile the cesium is one.
+        lines += ["", "[limits]", "rtc_error_ms = 200"]
+        if section == "cesium":
+            lines += ["witnesses = 2", "", "[loosened]", 'witnesses = "the cesium itself is what is vetted"']
+    elif arguments.pps:
         lines += ["", "[pps]", 'device = "/dev/pps0"']
         if arguments.cesium:
             lines += ["", "[cesium]", 'device = "/dev/pps1"']
@@ -82,11 +108,11 @@ def policy_text(arguments: WorldArguments, baud: int, latency_ns: int) -> str:
 
 def port_table(arguments: WorldArguments, baud: int) -> dict[str, object]:
     """The ports of a world's capture."""
-    ports: dict[str, object] = {
-        "gps0": {"kind": "serial", "protocol": arguments.receiver, "baud": baud},
-    }
+    ports: dict[str, object] = {}
+    if arguments.has_line:
+        ports["gps0"] = {"kind": "serial", "protocol": arguments.receiver, "baud": baud}
     if arguments.pps:
-        ports["pps0"] = {"kind": "pps", "edge": "assert"}
+        ports[arguments.pulse_port] = {"kind": "pps", "edge": "assert"}
     if arguments.cesium:
         ports[CESIUM_PORT] = {"kind": "pps", "edge": "assert"}
     if arguments.rtc:

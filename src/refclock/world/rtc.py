@@ -13,13 +13,14 @@ STEP_S = 16
 class BatteryClock:
     """The RTC against truth; it counts UTC seconds and knows nothing of leap seconds."""
 
-    def __init__(self, seed: int, start_ns: int, attacks: Sequence[Attack]) -> None:
+    def __init__(self, seed: int, start_ns: int, attacks: Sequence[Attack], set_well: bool = False) -> None:
+        """``set_well``: set to UTC by hand just before, within 100 ms; else within half a second."""
         self._chance = Chance(seed, "rtc")
         self._noise = RateNoise(CLASSES["rtc-crystal"], Chance(seed, "rtc rate"), STEP_S)
         self._attacks = attacks
         self.rate_ppt = self._noise.constant_ppt
         # Its offset in 10**-6 ns, so that small rates add up exactly.
-        self._fine = self._chance.between(-500_000_000, 500_000_000) * 10**6
+        self._fine = self._chance.between(-500_000_000, 500_000_000) * 10**6 // (5 if set_well else 1)
         self.next_ns = start_ns + self._chance.between(NS_PER_S, 3 * NS_PER_S)
 
     def tick(self) -> tuple[int, int, int]:

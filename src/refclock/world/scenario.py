@@ -110,7 +110,7 @@ class World:
             start_s=arguments.start_s, cold_s=arguments.cold_s, leap_at_s=self.leap_at_s,
         )  # fmt: skip
         self.servers = Servers(arguments.servers, seed, start_ns, self.attacks, self.leap_at_s)
-        self.rtc = BatteryClock(seed, start_ns, self.attacks)
+        self.rtc = BatteryClock(seed, start_ns, self.attacks, arguments.pulse_only)
         self._stamps, self._pulses = Chance(seed, "stamps"), Chance(seed, "pulses")
         self._seq = chance.between(1_000, 400_000)
         self._seqs: dict[str, int] = {}
@@ -197,7 +197,8 @@ class World:
             self._push(at_ns, _Look(name))
         for outage in self._plan.outages:
             if outage.raw_after_ns is not None:
-                ports = [port for port in port_table(self.arguments, 0) if port in ("gps0", "pps0")]
+                own = ("gps0", self.arguments.pulse_port)
+                ports = [port for port in port_table(self.arguments, 0) if port in own]
                 for port in ports:
                     self._push(outage.start_ns - 1, _PortNews(port, False, "host goes down"))
                 self._push(outage.end_ns, _Look())
@@ -209,7 +210,7 @@ class World:
         emission, base_ns = self.receiver.second(second), second * NS_PER_S
         if self.arguments.pps:
             for edge_ns in emission.edges:
-                self._pulse(base_ns + edge_ns, "pps0")
+                self._pulse(base_ns + edge_ns, self.arguments.pulse_port)
         if self.arguments.cesium:
             # A primary standard neither drifts nor hears of attacks; nobody set its phase.
             self._pulse(base_ns + self._cesium_phase_ns, CESIUM_PORT)

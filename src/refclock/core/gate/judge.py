@@ -22,7 +22,7 @@ def masks_for(policy: Policy, enrolled: bool) -> tuple[Mask, ...]:
     Without PPS a second is placed by its message's arrival, so B is wider by that jitter, both ways.
     """
     limits = policy.limits
-    wider = 0 if policy.pps is not None else 2 * policy.receiver.message_jitter_ns
+    wider = 0 if policy.pulse is not None else 2 * policy.receiver.message_jitter_ns
     masks = [Mask(limits.mask1_offset_ns + wider, limits.mask1_rate_ppt)]
     if enrolled and policy.profile != "kdc-cesium":
         masks.append(Mask(limits.mask2_offset_ns + wider, limits.mask2_rate_ppt))

@@ -124,6 +124,23 @@ REASONS = {
         "find who sets the clock beside chrony",
     ),
     "edge-stale": Reason("absent", "the pulse was fetched too late to be placed", "ns", _WAIT),
+    "numbering": Reason(
+        "wait", "too few witnesses are sharp enough to number the second of a pulse without label",
+        "witnesses",
+        "two of: three NTP servers or more, an RTC that is known to limits.rtc_error_ms = 200, [companion]",
+    ),
+    "numbering-conflict": Reason(
+        "reject", "the witnesses number the pulse's second differently", "s",
+        "find out which of NTP servers, RTC and second receiver is wrong",
+    ),
+    "numbering-phase": Reason(
+        "reject", "the pulse does not lie where the witnesses say that a second begins", "ns",
+        "synchronise the standard's pulse to UTC by hand; nothing here ever does",
+    ),
+    "numbering-lost": Reason(
+        "absent", "after so long a silence the counter cannot number the pulses any more", "ns",
+        "restart refclock: the dwell has them numbered anew",
+    ),
     "locked": Reason("wait", "nothing is fed until an operator rearms", "", "refclock rearm --reason ..."),
     "dwell": Reason("wait", "agreement has not yet lasted long enough", "ns", _WAIT),
     "witnesses": Reason(

@@ -86,6 +86,12 @@ class LeapSeconds:
                 utc -= leap.change * NS_PER_S
         return utc
 
+    def name(self, si_s: int) -> tuple[int, bool]:
+        """What UTC calls an SI second: its POSIX second, and whether it is the :60 after that one."""
+        utc_s = self.utc_ns(si_s * NS_PER_S) // NS_PER_S
+        second60 = self.si_ns(utc_s * NS_PER_S) != si_s * NS_PER_S
+        return utc_s - second60, second60
+
     def inserted_after(self, utc_s: int) -> bool:
         """True when a confirmed leap second is inserted right after this POSIX second."""
         return any(leap.change > 0 and leap.at_s == utc_s + 1 for leap in self.confirmed)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from refclock.core.seconds.health import ReceiverHealth
 from refclock.core.seconds.interval import RawRate
-from refclock.policy import Policy
+from refclock.policy import Limits, Policy
 from refclock.units import NS_PER_S, nearest_second, scale_up
 from refclock.wire.report import Label
 
@@ -70,6 +70,12 @@ class Refused:
     moved_ns: int | None = None
 
 
+def edge_window_ns(limits: Limits, rate: RawRate, passed_ns: int, least_ns: int) -> int:
+    """The half-width of the window around a predicted edge, so long after the edge it is predicted from."""
+    widened = least_ns + scale_up(abs(passed_ns), max(limits.mask1_rate_ppt, rate.unc_ppt))
+    return min(widened, _MAX_WINDOW_NS)
+
+
 class Pairing:
     """Pairs one receiver's labels with one PPS, or with the messages' own arrival where there is none."""
 
@@ -107,11 +113,10 @@ class Pairing:
             return 0, _MAX_WINDOW_NS
         passed = rate.advance(raw_ns - self._grid_ns)
         off = passed - nearest_second(passed) * NS_PER_S
-        window = self._limits.edge_window_ns
+        least = self._limits.edge_window_ns
         if not self._has_pps:
-            window = max(window, 2 * self._receiver.message_jitter_ns)
-        window += scale_up(abs(passed), max(self._limits.mask1_rate_ppt, rate.unc_ppt))
-        return off, min(window, _MAX_WINDOW_NS)
+            least = max(least, 2 * self._receiver.message_jitter_ns)
+        return off, edge_window_ns(self._limits, rate, passed, least)
 
     def on_edge(self, edge: Edge, sequence: int, rate: RawRate) -> list[Second | Refused]:
         """A pulse came. Yields a second only where labels of the next pulse speak alone."""

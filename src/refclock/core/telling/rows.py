@@ -38,6 +38,9 @@ def witness_rows(vetting: Vetting, raw_ns: int) -> list[Fields]:
     elif not rtc.present:
         detail = "not heard"
     rows.append(_row("rtc", rtc.interval(raw_ns, witnesses.rate), middle, rtc.age_ns(raw_ns), detail))
+    if witnesses.companion.configured:
+        said, age = witnesses.companion.interval(raw_ns, witnesses.rate), witnesses.companion.age_ns(raw_ns)
+        rows.append(_row("receiver2", said, middle, age, "" if said else "no valid label"))
     cesium = witnesses.cesium
     if cesium is not None:
         age = cesium.age_ns(raw_ns)

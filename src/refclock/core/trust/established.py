@@ -35,7 +35,9 @@ def _receiver(vetting: Vetting, raw_ns: int) -> Interval | None:
             judge.last_si_ns - judge.last_bound_ns, judge.last_si_ns + judge.last_bound_ns, judge.last_raw_ns
         )
         return last.at(raw_ns, judge.rate) if judge.last_raw_ns >= fresh_ns else None
-    heard = vetting.acquisition.last if vetting.mode is Mode.ACQUIRING else None
+    # A pulse without a label says before trust what the witnesses said, and is no second opinion.
+    labelled = not vetting.policy.receiver.pulse_only
+    heard = vetting.acquisition.last if labelled and vetting.mode is Mode.ACQUIRING else None
     if heard is None or heard[0] < fresh_ns:
         return None
     last = Interval(heard[1] - _UNPROVEN_NS, heard[1] + _UNPROVEN_NS, heard[0])

@@ -27,6 +27,7 @@ class Assessment:
     further: int = 0
     further_objects: Refused | None = None
     phc_disagrees: bool = False
+    companion_disagrees: bool = False
 
     @property
     def before_trust(self) -> int:
@@ -51,6 +52,8 @@ class Assessment:
             missing.append("rtc disagrees" if self.rtc_objects else "rtc has no opinion")
         if self.cesium_silent:
             missing.append("the cesium is silent")
+        if self.companion_disagrees:
+            missing.append("the second receiver disagrees")
         if self.phc_disagrees:
             missing.append("phc disagrees")
         return ": ".join(

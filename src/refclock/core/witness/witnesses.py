@@ -8,6 +8,7 @@ from refclock.core.seconds.leap import LeapSeconds
 from refclock.core.seconds.pairing import Refused, Second
 from refclock.core.witness.assessment import Assessment
 from refclock.core.witness.cesium import Cesium
+from refclock.core.witness.companion import Companion
 from refclock.core.witness.further import Further
 from refclock.core.witness.ntp import Answer, Quorum, Refusal, judge_reply
 from refclock.core.witness.rtc import RtcWitness
@@ -38,7 +39,9 @@ class Witnesses:
         self.leap = LeapSeconds()
         self.quorum = Quorum(policy.ntp.peers)
         self.rtc = RtcWitness(limits)
-        self.cesium = Cesium(limits) if policy.profile == "kdc-cesium" else None
+        judged = policy.profile == "kdc-cesium" and not policy.cesium_is_primary
+        self.cesium = Cesium(limits) if judged else None
+        self.companion = Companion(policy.companion, limits)
         self.apart: tuple[int, int] | None = None
         self.further = Further(policy)
         # The last accepted second, which a server may agree with though the majority does not.
@@ -224,6 +227,7 @@ class Witnesses:
         self.quorum = Quorum(tuple(self.quorum.peers))
         self.rtc.forget_raw()
         self.further.forget_raw()
+        self.companion.forget_raw()
         self.accepted = self.rtc_jump = None
         self._unnamed.clear()
         if self.cesium is not None:
@@ -252,7 +256,13 @@ class Witnesses:
                 rtc_objects = Refused(raw_ns, "rtc", abs(moved), rtc.half_ns + unc_ns, utc_s, moved_ns=moved)
             else:
                 agreeing += 1
-        said = Assessment(quorum, rtc, agreeing, quorum_objects, rtc_objects, bool(self.quorum.peers))
+        other = self.companion.interval(raw_ns, self.rate)
+        other_disagrees = other is not None and other.outside_ns(si_ns) > unc_ns
+        agreeing += other is not None and not other_disagrees
+        said = Assessment(
+            quorum, rtc, agreeing, quorum_objects, rtc_objects, bool(self.quorum.peers),
+            companion_disagrees=other_disagrees,
+        )  # fmt: skip
         said = self.further.join(said, second, si_ns, self.rate)
         if self.cesium is None:
             return said

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from refclock.wire.families import AUTO, FAMILIES
+from refclock.wire.families import AUTO, FAMILIES, PPS_ONLY, is_standard
 from refclock.world.voices.nmea import Nmea
 from refclock.world.voices.ubx import Mixed, Ubx
 from refclock.world.voices.voice import Voice
@@ -27,4 +27,8 @@ VOICES: dict[str, Row] = {
     "nmea": _row(Nmea, "nmea"),
     "ubx": _row(Ubx, "ubx"),
     "mixed": _row(Mixed, AUTO, like="ubx"),
+    # A standard without a serial line has nothing to say.
+    PPS_ONLY[0]: Row(Voice, PPS_ONLY[0], 9600, "8N1"),
 }
+# Those that tell the time by themselves: all but the standards.
+DATED = tuple(name for name, row in VOICES.items() if not is_standard(row.protocol))
