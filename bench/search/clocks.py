@@ -59,6 +59,11 @@ class Counter:
             off = self._walk + sum(self._flicker) + self._step + gauss(0, size * 0.5 / max(seconds, 1) ** 0.5)
         self.y_ppt = self._base + round(min(max(off, -reach), reach))
 
+    def change_rate(self, by_ppt: int) -> None:
+        """From now on it is off by so much more, whatever its stability says."""
+        self._base += by_ppt
+        self.y_ppt += by_ppt
+
     def raw_at(self, true_ns: int) -> int:
         """The counter at a true instant, at the present rate."""
         return self.raw_ns + (true_ns - self.true_ns) * PPT_ONE // (PPT_ONE + self.y_ppt)

@@ -111,6 +111,7 @@ class Host:
     boot_id: str = "boot"
     clocksource: str = "tsc"
     suspended_ms: int | None = None
+    cesium_ns: int | None = None
     identify: bool = True
     events: list[Event] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
@@ -194,6 +195,11 @@ class Host:
                 tick = begin - rest
                 # It knows no leap seconds.
                 self.step(RtcTick(*self.stamp(tick, 500_000), "rtc0", BEGIN_S + self.now_s + whole))
+            if self.cesium_ns is not None:
+                self.number += 1
+                pulse = begin - 700 * NS_PER_MS + self.cesium_ns
+                at_ns = self.stamp(pulse)[1]
+                self.step(PpsEdge(*self.stamp(pulse + 300_000), "cs0", "assert", self.number, at_ns))
             if not self.silent:
                 whole = (self.shift_ns + NS_PER_S // 2) // NS_PER_S
                 edge = begin - (self.shift_ns - whole * NS_PER_S)

@@ -93,6 +93,22 @@ def test_slow_steps_do_not_walk_it_away_unnoticed():
     assert said is None or said.holds((UTC_S + 960) * NS_PER_S)
 
 
+def test_a_jump_and_a_creep_are_told_apart():
+    """What crept may have been the counter, which receiver and RTC left together (Witnesses.raw_jumped)."""
+    jumped, crept = RtcWitness(LIMITS), RtcWitness(LIMITS)
+    for rtc in (jumped, crept):
+        rtc.tick(tick(0), EXACT, 0)
+        rtc.calibrate(0, UTC_S * NS_PER_S, 0, EXACT)
+    assert jumped.tick(tick(16, 300 * NS_PER_MS), EXACT, 0)
+    assert not jumped.crept
+    # 30 ppm more than the 20 ppm that it may drift, in steps that are no jumps.
+    second = 0
+    while not crept.tick(tick(second := second + 16, second * 50_000), EXACT, 0):
+        assert second < 10_000
+    assert crept.crept
+    assert crept.drifted_ns(1000 * NS_PER_S) == 20 * NS_PER_MS
+
+
 def test_one_that_follows_the_system_or_is_silent_has_no_opinion():
     rtc = RtcWitness(LIMITS)
     rtc.tick(tick(0), EXACT, 0)

@@ -1,9 +1,11 @@
 """When to say who is wrong: at once for what stepped away, by rates over hours for what drifts."""
 
 from refclock.core.blame.attribution import Departure, attribute
+from refclock.core.blame.hat import Hat, Seen
 from refclock.core.blame.rates import Knot, Rates, Verdict, offset
 from refclock.core.gate.judge import Judge
 from refclock.core.seconds.pairing import Refused
+from refclock.core.witness.cesium import MASK
 from refclock.core.witness.witnesses import Witnesses
 from refclock.model import Accuse
 from refclock.units import NS_PER_S, rate_ppt
@@ -20,6 +22,7 @@ class Blame:
         self._witnesses = witnesses
         self._judge = judge
         self._named = ""
+        self._hat = Hat()
         self._begin()
 
     def _begin(self) -> None:
@@ -28,8 +31,8 @@ class Blame:
         # The stated stability is a bound; a third of it is taken as one standard deviation.
         self._rates = Rates(
             self._judge.rate.unc_ppt // 3,
-            self._witnesses.rtc.drift_ppt,
-            self._witnesses.further.phc.drift_ppt,
+            self._witnesses.rtc.rate_unc_ppt,
+            self._witnesses.further.phc.rate_unc_ppt,
         )
 
     def _knot(self, raw_ns: int, si_ns: int, unc_ns: int) -> Knot:
@@ -51,6 +54,24 @@ class Blame:
             offsets["rtc"] = offsets["rtc"][0], self._witnesses.rtc.tick_unc_ns
         return Knot(raw_ns, offsets)
 
+    def _see_pulses(self) -> None:
+        """Where the cesium's pulse and the receiver's lay in the second that was judged last."""
+        cesium, apart = self._witnesses.cesium, self._witnesses.apart
+        if cesium is not None and apart is not None:
+            self._hat.see(Seen(apart[0], cesium.wandered_ns, apart[1]))
+
+    def _by_hat(self, raw_ns: int, refused: Refused, began_ns: int) -> Accuse | None:
+        """The receiver left the cesium's pulse, or that one left: by which of them left the counter too."""
+        self._see_pulses()
+        guilty = self._hat.guilty(began_ns) if refused.mask == MASK else None
+        if guilty is None:
+            return None
+        evidence: dict[str, object] = {"moved_ns": refused.moved_ns, "took_ns": refused.raw_ns - began_ns}
+        if guilty == "cesium" and refused.moved_ns is not None:
+            evidence["moved_ns"] = -refused.moved_ns
+        other = "cesium" if guilty == "receiver" else "receiver"
+        return Accuse(raw_ns, guilty, evidence | {"witnesses": ["raw", other]})
+
     def _with_phc(self, knot: Knot) -> Knot:
         """A network card's clock is asked about accepted seconds only: while one is being rejected, what it
         says could keep a later and better word from being said."""
@@ -64,6 +85,7 @@ class Blame:
         """A second was accepted; a quarter of an hour apart the rates are looked at."""
         if self._judge.anchor is not self._anchor:
             self._begin()
+        self._see_pulses()
         if not self._rates.due(raw_ns):
             return None
         verdict = self._rates.add(self._with_phc(self._knot(raw_ns, si_ns, unc_ns)))
@@ -75,6 +97,9 @@ class Blame:
         tell; "ambiguous" is said with the last word only."""
         if refused.moved_ns is None:
             return None
+        by_hat = self._by_hat(raw_ns, refused, began_ns)
+        if by_hat is not None:
+            return by_hat
         at, judge = refused.raw_ns, self._judge
         suspect_ppt = abs(rate_ppt(refused.moved_ns, max(at - began_ns, NS_PER_S)))
         quorum, rtc, complete = self._witnesses.since(began_ns, at, suspect_ppt)

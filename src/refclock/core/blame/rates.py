@@ -12,14 +12,15 @@ the counter that is wrong, which leaves g free.
 from collections import deque
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from math import isqrt
 
 from refclock.core.seconds.interval import Interval
 from refclock.units import NS_PER_S, PPT_PER_PPB, PPT_PER_PPM, rate_ppt
 
 _KNOT_NS = 900 * NS_PER_S
 _KEPT = 100
-_WINDOWS = (4, 12, 24, 48, 96)  # in knots: 1 h to 24 h
-# kappa = 6: with 96 looks a day at five windows, chance alone is not seen in the life of a host.
+_WINDOWS = (4, 12, 24, 48, 80, 96)  # in knots: 1 h to 24 h
+# kappa = 6: with 96 looks a day at six windows, chance alone is not seen in the life of a host.
 _DETECTED = 36_000
 _FITS = 16_000
 _CLEARLY_WORSE = 12_000
@@ -85,7 +86,8 @@ class Rates:
         reading = rate_ppt(max(start, end) // 2 + 1, span_ns)
         if name in self._crystal_unc_ppt:
             crystal = _CRYSTAL_LONG_PPT if span_ns >= _LONG_NS else _CRYSTAL_SHORT_PPT
-            return reading + max(crystal, self._crystal_unc_ppt[name] // 2)
+            # How well its rate was measured is one thing, how it has strayed since is another.
+            return reading + isqrt(crystal**2 + (self._crystal_unc_ppt[name] // 2) ** 2)
         return reading + PPT_PER_PPB
 
     def _judge(self, start: Knot, end: Knot) -> Verdict | None:

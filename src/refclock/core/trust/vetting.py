@@ -250,7 +250,8 @@ class Vetting:
         judge, moved = self.judge, refused.moved_ns
         if judge is None or moved is None:
             return []
-        if not self.witnesses.raw_jumped(judge.phase_ns(judge.last_raw_ns, judge.last_si_ns) + moved, moved):
+        phase = judge.phase_ns(judge.last_raw_ns, judge.last_si_ns) + moved
+        if not self.witnesses.raw_jumped(refused.raw_ns, phase, moved):
             return []
         told = f"the raw counter jumped: receiver and rtc moved {show_ns(moved)} against it"
         evidence: dict[str, object] = {"moved_ns": -moved, "witnesses": ["receiver", "rtc"]}

@@ -24,6 +24,9 @@ class Cesium:
         self._limits = limits
         self._edge: Placed | None = None
         self._base_ns: int | None = None
+        self._base_edge: Placed | None = None
+        # How far its pulse has wandered on the raw counter since the first comparison.
+        self.wandered_ns = 0
         self.since_ns = 0
         self.reset()
 
@@ -52,7 +55,10 @@ class Cesium:
         passed = rate.advance(receiver_ns - edge.raw_ns)
         apart = passed - nearest_second(passed) * NS_PER_S
         if self._base_ns is None:
-            self._base_ns, self.since_ns = apart, receiver_ns
+            self._base_ns, self._base_edge, self.since_ns = apart, edge, receiver_ns
+        if self._base_edge is not None:
+            wandered = rate.advance(edge.raw_ns - self._base_edge.raw_ns)
+            self.wandered_ns = wandered - nearest_second(wandered) * NS_PER_S
         moved = apart - self._base_ns
         # A distance near half a second must not flip its sign.
         return moved - nearest_second(moved) * NS_PER_S

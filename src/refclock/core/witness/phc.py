@@ -82,6 +82,12 @@ class PhcWitness:
         return 0 if self._last is None else self._last.unc_ns
 
     @property
+    def rate_unc_ppt(self) -> int:
+        """How well its rate is known: as it was measured, or not at all."""
+        known = self.enrolled or self._learnt
+        return _MAX_RATE_PPT if known is None else known[1]
+
+    @property
     def drift_ppt(self) -> int:
         """How far it may drift from UTC once its known rate is taken out."""
         known = self.enrolled or self._learnt

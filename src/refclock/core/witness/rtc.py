@@ -30,6 +30,7 @@ class RtcWitness:
         self._leaps = 0
         self.walked_ns = self._pardoned_ns = 0
         self.stepped_ns = 0
+        self.crept = False  # it was no jump, but many small steps
         self.follows_system = False
         self.enrolled: tuple[int, int] | None = None
 
@@ -48,6 +49,11 @@ class RtcWitness:
         self._rate_ppt, self.drift_ppt = rate_ppt, unc_ppt + _STABILITY_PPT
         self.enrolled = rate_ppt, unc_ppt
 
+    @property
+    def rate_unc_ppt(self) -> int:
+        """How well its rate is known: as it was measured, or not at all."""
+        return self.drift_ppt if self.enrolled is None else self.enrolled[1]
+
     def tick(self, event: RtcTick, rate: RawRate, leaps: int) -> int:
         """Take in a tick; returns by how much the RTC jumped against the raw counter, or 0.
 
@@ -65,13 +71,17 @@ class RtcWitness:
         slack += scale_up(abs(passed), self.drift_ppt + rate.unc_ppt)
         self.walked_ns += moved
         walked = self.walked_ns - self._pardoned_ns
-        age = event.raw_ns - (self._since_ns or event.raw_ns)
         if abs(moved) > slack:
-            self.stepped_ns = moved
-        elif abs(walked) > slack + scale_up(abs(age), self.drift_ppt + rate.unc_ppt):
+            self.stepped_ns, self.crept = moved, False
+        elif abs(walked) > slack + self.drifted_ns(event.raw_ns, rate.unc_ppt):
             # Many small steps, none of them a jump, are one all the same.
-            self.stepped_ns = walked
+            self.stepped_ns, self.crept = walked, True
         return self.stepped_ns
+
+    def drifted_ns(self, raw_ns: int, beside_ppt: int = 0) -> int:
+        """How far it may have drifted since its walk is counted, from what itself may be off by so much."""
+        since_ns = raw_ns if self._since_ns is None else self._since_ns
+        return scale_up(abs(raw_ns - since_ns), self.drift_ppt + beside_ppt)
 
     def pardon(self) -> None:
         """What moved was the raw counter: count from here."""

@@ -150,17 +150,18 @@ class Witnesses:
         named = realm.stray(event.peer, raw_ns, self.rate, utc)
         return [] if named is None else [named]
 
-    def raw_jumped(self, phase_ns: int, moved_ns: int) -> bool:
+    def raw_jumped(self, raw_ns: int, phase_ns: int, moved_ns: int) -> bool:
         """While the RTC is suspected of a jump: whether receiver and RTC moved alike against the raw counter,
         so that it is the counter that stood still or jumped, as in a paused virtual machine. ``phase_ns`` is
         the receiver's phase now, of which ``moved_ns`` came at once."""
         if self.rtc_jump is None:
             return False
         jump = self.rtc_jump[1]
-        if abs(jump) >= _PAUSE_NS:
+        if abs(jump) >= _PAUSE_NS and not self.rtc.crept:
             return abs(moved_ns - jump) <= _ALIKE_NS + abs(jump) // 100
-        if abs(phase_ns - self.rtc.walked_ns) <= _ALIKE_NS:
-            # It drifts, and is found out by its rate or at the gate; the RTC remains a witness.
+        drifted_ns = self.rtc.drifted_ns(raw_ns) if self.rtc.crept else 0
+        if abs(phase_ns - self.rtc.walked_ns) <= _ALIKE_NS + drifted_ns:
+            # Receiver or counter drifts, and is found out by its rate or at the gate; the RTC goes on.
             self.rtc_jump = None
             self.rtc.pardon()
         return False
@@ -169,7 +170,7 @@ class Witnesses:
         """The receiver's second was accepted: a jump of the RTC was the RTC's own, and ends its witness,
         unless the receiver walked as far from the raw counter."""
         self.accepted = raw_ns, si_ns
-        self.raw_jumped(phase_ns, 0)
+        self.raw_jumped(raw_ns, phase_ns, 0)
         if self.rtc_jump is not None:
             tick, jump = self.rtc_jump
             self.rtc_jump = None
