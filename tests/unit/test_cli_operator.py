@@ -159,6 +159,8 @@ def test_enroll_measures_shows_and_stores(there, captures, capfd):
     (raw0, utc0), *_, (raw1, utc1) = header["truth"]["utc_at_raw"]
     true_ppt = (utc1 - utc0 - raw1 + raw0) * 10**12 // (raw1 - raw0)
     assert abs(memory["raw_rate_ppt"] - true_ppt) < 100_000
+    # The messages of this capture begin between 60 and 150 ms after their pulse, some 5 ms either way.
+    assert 30_000_000 < memory["phase_low_ns"] < memory["phase_high_ns"] < 200_000_000
     assert memory["raw_rate_unc_ppt"] > abs(memory["raw_rate_ppt"] - true_ppt)
     with _daemon(there):
         assert ask(str(there / "status"))["enrolled"] is True

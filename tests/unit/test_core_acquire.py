@@ -12,7 +12,7 @@ from refclock.core.trust.vetting import Vetting
 from refclock.model import Command, Mode, ModeChange, PpsEdge, Publish, SerialBytes
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S
-from tests.unit.test_core_host import BEGIN_S, BUILD_S, KDC, Host, burst, modes, only, reasons
+from tests.unit.test_core_host import BEGIN_S, BUILD_S, ENROLMENT, KDC, Host, burst, modes, only, reasons
 
 POLICY = parse_policy(KDC)
 ENROLLED = RawRate(0, 2 * 10**6, enrolled=True)
@@ -242,3 +242,39 @@ def test_a_leap_table_of_anything_is_no_leap_second(args):
     host.second(40)
     assert host.mode is Mode.VETTED
     assert host.bridge.vetting.witnesses.leap.confirmed == []
+
+
+PHASES = {"phase_low_ns": 110 * NS_PER_MS, "phase_high_ns": 130 * NS_PER_MS}
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (PHASES, None),
+        # 120 ms, where half the spread of the edge proof is allowed beside what was measured.
+        ({"phase_low_ns": 270 * NS_PER_MS, "phase_high_ns": 300 * NS_PER_MS}, None),
+        ({"phase_low_ns": 271 * NS_PER_MS, "phase_high_ns": 300 * NS_PER_MS}, "edge-proof-phase"),
+        ({"phase_low_ns": -200 * NS_PER_MS, "phase_high_ns": -30 * NS_PER_MS}, None),
+        ({"phase_low_ns": -200 * NS_PER_MS, "phase_high_ns": -31 * NS_PER_MS}, "edge-proof-phase"),
+        # What is no range is none.
+        ({"phase_low_ns": 700 * NS_PER_MS}, None),
+        ({"phase_low_ns": 800 * NS_PER_MS, "phase_high_ns": 700 * NS_PER_MS}, None),
+        ({"phase_low_ns": 3 * NS_PER_S, "phase_high_ns": 4 * NS_PER_S}, None),
+    ],
+)
+def test_messages_at_another_time_than_when_enrolled_prove_nothing(told, reason):
+    host = Host(enrolled=False)
+    host.command("restore", **ENROLMENT, **told)
+    host.second(20)
+    assert ("edge-proof-phase" in reasons(host.decisions)) is (reason is not None)
+
+
+def test_an_enrolled_phase_is_remembered():
+    host = Host(enrolled=False)
+    host.command("enroll", **ENROLMENT, **PHASES, phc_rate_ppt=5, phc_rate_unc_ppt=6)
+    kept = host.bridge.memory()
+    assert {key: kept[key] for key in PHASES} == PHASES
+    new = Host(enrolled=False)
+    new.restore(kept)
+    assert new.bridge.vetting.acquisition.enrolled_phases == (110 * NS_PER_MS, 130 * NS_PER_MS)
+    assert new.bridge.vetting.witnesses.further.phc.enrolled == (5, 6)

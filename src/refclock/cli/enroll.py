@@ -87,10 +87,10 @@ def measure(path: str) -> Measurement:
 def _show(measured: Measurement, policy: Policy) -> dict[str, object] | None:
     """Print what was measured; the rates to enroll, None where they cannot be."""
     receiver, quorum = measured.by_receiver(), measured.by_quorum()
-    delays, limits = measured.delays_ns, policy.limits
-    if delays:
-        least, middle, most = (show_ns(delays[i]) for i in (0, len(delays) // 2, -1))
-        print(row("messages", f"begin {middle} after the pulse ({least} to {most}); shown, not stored"))
+    phases, limits = measured.phases_ns, policy.limits
+    if phases:
+        least, middle, most = (show_ns(phases[i]) for i in (0, len(phases) // 2, -1))
+        print(row("messages", f"begin {middle} after the pulse ({least} to {most})"))
     print(row("receiver", f"counter {_told(receiver)}" if receiver else f"{measured.seconds} usable seconds"))
     print(row("NTP quorum", f"counter {_told(quorum)}" if quorum else "no majority of 3 servers or more"))
     rate = combine(receiver, quorum) if receiver and quorum else None
@@ -115,6 +115,12 @@ def _show(measured: Measurement, policy: Policy) -> dict[str, object] | None:
         rates |= {"rtc_rate_ppt": rtc.ppt, "rtc_rate_unc_ppt": rtc.unc_ppt}
     elif rtc is not None:
         print(row("", f"the RTC's rate is not stored: no sharper than {_ppm(limits.rtc_rate_ppt)}"))
+    phc = measured.phc(rate)
+    if phc is not None:
+        print(row("network card", f"runs {_told(phc)} against UTC"))
+        rates |= {"phc_rate_ppt": phc.ppt, "phc_rate_unc_ppt": phc.unc_ppt}
+    if phases and measured.has_pps:
+        rates |= {"phase_low_ns": phases[0], "phase_high_ns": phases[-1]}
     return rates
 
 

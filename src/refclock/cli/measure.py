@@ -10,15 +10,18 @@ from dataclasses import dataclass, field
 from refclock.core.bridge import Bridge
 from refclock.core.rules.reasons import is_rejection
 from refclock.core.seconds.interval import Interval
-from refclock.model import Decision, Event, PpsEdge, Publish, RtcTick, SerialBytes, Withhold
+from refclock.model import Decision, Event, PhcReading, Publish, RtcTick, Withhold
 from refclock.units import NS_PER_S, PPT_ONE, PPT_PER_PPM, rate_ppt
 
 # How well one second of a receiver is placed: its jitter with that of the interrupt.
 _SECOND_NS = 5_000
 _SECOND_WITHOUT_PPS_NS = 60_000_000
 _MAX_KEPT = 200_000
-# An RTC's crystal follows the room's temperature, which a measurement of hours does not see.
-_RTC_WANDER_PPT = 2 * PPT_PER_PPM
+# An RTC's crystal follows the room's temperature: what it strays by later is the core's to allow for, but its
+# rate over some hours of the day is not yet its rate over all of them.
+_RTC_WANDER_PPT = PPT_PER_PPM
+_RTC_WANDER_DAY_PPT = PPT_PER_PPM // 5
+_DAY_NS = 20 * 3600 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,9 @@ class Measurement:
     best: Run | None = None
     quorums: list[Interval] = field(default_factory=list)
     ticks: list[RtcTick] = field(default_factory=list)
-    delays_ns: list[int] = field(default_factory=list)
+    readings: list[PhcReading] = field(default_factory=list)
+    phases_ns: list[int] = field(default_factory=list)
     seconds: int = 0
-    _edge: PpsEdge | None = None
 
     def take(self, event: Event, decisions: list[Decision]) -> None:
         """One event of the capture, and the decisions that it led to."""
@@ -70,21 +73,13 @@ class Measurement:
             if self.ticks and self.bridge.vetting.witnesses.rtc.stepped_ns:
                 self.ticks.clear()
             self.ticks.append(event)
-        elif isinstance(event, PpsEdge):
-            self._edge = event
-        elif isinstance(event, SerialBytes):
-            self._delay(event)
+        elif isinstance(event, PhcReading):
+            self.readings = [*self.readings[:1], event]
         quorum = self.bridge.vetting.witnesses.quorum.interval
         if quorum is not None and (not self.quorums or self.quorums[-1] is not quorum):
             self.quorums.append(quorum)
         for decision in decisions:
             self._decided(decision)
-
-    def _delay(self, event: SerialBytes) -> None:
-        """The first bytes after a pulse: how late the burst begins."""
-        edge, self._edge = self._edge, None
-        if edge is not None and len(self.delays_ns) < _MAX_KEPT:
-            insort(self.delays_ns, event.real_ns - edge.at_ns)
 
     def _decided(self, decision: Decision) -> None:
         if isinstance(decision, Withhold) and is_rejection(decision.reason):
@@ -94,6 +89,9 @@ class Measurement:
         if isinstance(decision, Withhold) and decision.reason not in _WAITING:
             return
         self.seconds += 1
+        phase_ns = self.bridge.pairing.phase_ns
+        if phase_ns is not None and len(self.phases_ns) < _MAX_KEPT:
+            insort(self.phases_ns, phase_ns)
         here = decision.raw_ns, self.bridge.vetting.witnesses.leap.si_ns(decision.utc_ns)
         if self.run is None or here[0] <= self.run.last[0]:
             self.run = Run(here, here)
@@ -142,7 +140,21 @@ class Measurement:
         passed = span + span * counter.ppt // PPT_ONE
         told = (last.rtc_s - first.rtc_s) * NS_PER_S
         reading = rate_ppt(first.unc_ns + last.unc_ns, span) + 1
-        return Rate(rate_ppt(told - passed, passed), reading + counter.unc_ppt + _RTC_WANDER_PPT, span)
+        wander = _RTC_WANDER_PPT if span < _DAY_NS else _RTC_WANDER_DAY_PPT
+        return Rate(rate_ppt(told - passed, passed), reading + counter.unc_ppt + wander, span)
+
+    def phc(self, counter: Rate) -> Rate | None:
+        """A network card's clock's rate against UTC, by way of the counter; None for one that is no clock."""
+        if len(self.readings) < 2 or self.bridge.vetting.witnesses.further.phc.fault:
+            return None
+        first, last = self.readings
+        span = last.raw_ns - first.raw_ns
+        if span < NS_PER_S:
+            return None
+        passed = span + span * counter.ppt // PPT_ONE
+        reading = rate_ppt(first.unc_ns + last.unc_ns, span) + 1
+        told = last.phc_ns - first.phc_ns
+        return Rate(rate_ppt(told - passed, passed), reading + counter.unc_ppt, span)
 
 
 _WAITING = ("dwell", "witnesses", "edge-proof-unproven", "rate-disagrees", "locked")

@@ -7,6 +7,7 @@ from the next start on.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from refclock.core.trust.memory import ENROLLED
 from refclock.model import Command, Event
 from refclock.policy import PROFILES
 from refclock.policy.confirmed import remembered
@@ -14,7 +15,6 @@ from refclock.ports import stamp
 from refclock.runtime.statefile import StateFile
 from refclock.sinks.journal import NOTICE, WARNING
 
-_RATES = ("raw_rate_ppt", "raw_rate_unc_ppt", "rtc_rate_ppt", "rtc_rate_unc_ppt")
 _MAX_REASON = 300
 
 Outcome = tuple[bool, str]
@@ -69,9 +69,9 @@ class Operator:
         return True, f"rearmed ({reason}): mode {before} -> {self._mode()}"
 
     def _enroll(self, request: Mapping[str, object]) -> Outcome:
-        rates: dict[str, object] = {key: request[key] for key in _RATES if key in request}
+        rates: dict[str, object] = {key: request[key] for key in ENROLLED if key in request}
         if any(type(value) is not int for value in rates.values()) or "raw_rate_ppt" not in rates:
-            return False, f"expected integers in parts in 10^12: {', '.join(_RATES)}"
+            return False, f"expected integers, in parts in 10^12 and ns: {', '.join(ENROLLED)}"
         self._handle([Command(*stamp.now(), verb="enroll", args=rates)])
         seen = self._bridge.view(stamp.raw())
         if seen.get("enrolled") is not True or seen.get("raw_rate_ppt") != rates["raw_rate_ppt"]:

@@ -77,6 +77,10 @@ REASONS = {
         "reject", "the messages' arrival varies too much to prove which pulse they name", "ns",
         "raise the baud rate or switch off messages that are not needed",
     ),
+    "edge-proof-phase": Reason(
+        "reject", "the messages come at another time after their pulse than when the host was enrolled", "ns",
+        "receiver, baud rate or message set changed: check them, and enroll again",
+    ),
     "rate-disagrees": Reason(
         "reject", "the receiver's rate and the NTP quorum's disagree", "ppt", "check both",
     ),

@@ -96,6 +96,7 @@ class Pairing:
         self._edgeless: int | None = None
         self._foreign: int | None = None
         self._scales = ("utc", "unstated") if policy.receiver.timescale == "utc" else ("utc",)
+        self.phase_ns: int | None = None  # from the last pulse that was named to its message
         self.extra_edges = 0
         self.missed_edges = 0
 
@@ -254,7 +255,8 @@ class Pairing:
             # u-blox: the pulse comes qErr before the instant it should mark; added to the edge's time it
             # gives the true second (measured by A. Wallin, 2019, on an F9T).
             late_ns -= (told.q_err_ps + 500) // 1000
-        return [Second(edge, utc_s, label.second60, late_ns, raw_ns - edge.raw_ns)]
+        self.phase_ns = raw_ns - edge.raw_ns
+        return [Second(edge, utc_s, label.second60, late_ns, self.phase_ns)]
 
     def _not_valid(self, edge: Edge, reason: str, utc_s: int) -> list[Second | Refused]:
         """Refuse once for each edge; a later message of the same burst may still vouch for it."""

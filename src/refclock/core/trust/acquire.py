@@ -28,6 +28,8 @@ class Acquisition:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        # How long after their pulse the messages began when the host was enrolled: from, to (ns).
+        self.enrolled_phases: tuple[int, int] | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -99,10 +101,20 @@ class Acquisition:
         """The messages must come at a steady phase after their pulse, or they prove nothing about it."""
         low, high = self._phases or (second.phase_ns, second.phase_ns)
         self._phases = low, high = min(low, second.phase_ns), max(high, second.phase_ns)
-        if high - low <= self._limits.proof_spread_ns:
+        raw_ns, limit = second.edge.raw_ns, self._limits.proof_spread_ns
+        if high - low > limit:
+            return Refused(raw_ns, "edge-proof-spread", high - low, limit, second.utc_s)
+        known = self.enrolled_phases
+        if known is None or known[0] - limit // 2 <= second.phase_ns <= known[1] + limit // 2:
             return None
-        limit = self._limits.proof_spread_ns
-        return Refused(second.edge.raw_ns, "edge-proof-spread", high - low, limit, second.utc_s)
+        middle = (known[0] + known[1]) // 2
+        return Refused(
+            raw_ns,
+            "edge-proof-phase",
+            second.phase_ns - middle,
+            (known[1] - known[0] + limit) // 2,
+            second.utc_s,
+        )
 
     def _objection(self, second: Second, si_ns: int, said: Assessment) -> Refused | None:
         """Both hypotheses are tested: that the label names its edge, or the one beside it."""

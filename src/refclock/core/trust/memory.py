@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from refclock.core.trust.vetting import Found, Vetting
 
 VERSION = 1
+# What an enrolment may say: rates and their uncertainties, and when the messages begin after their pulse.
+ENROLLED = (
+    "raw_rate_ppt", "raw_rate_unc_ppt", "rtc_rate_ppt", "rtc_rate_unc_ppt",
+    "phc_rate_ppt", "phc_rate_unc_ppt", "phase_low_ns", "phase_high_ns",
+)  # fmt: skip
 ANOTHER_COUNTER = "clocksource changed"
 # Two clocks that are read one after the other: less is no suspension.
 _LEAST_SUSPENSION_MS = 50
 # A rate beyond this is not a clock's: 500 ppm is the most that the kernel itself would correct.
 _MAX_RATE_PPT = 500_000_000
+# A label comes within a second of its pulse, before or after.
+_LONGEST_PHASE_NS = 2 * NS_PER_S
 _BEFORE = "locked before the restart"
 
 
@@ -70,6 +77,9 @@ def remember(vetting: "Vetting", identity: Identity | None, reason: str) -> dict
         }
     if rtc is not None:
         kept |= {"rtc_rate_ppt": rtc[0], "rtc_rate_unc_ppt": rtc[1]}
+    phases = vetting.acquisition.enrolled_phases
+    if phases is not None:
+        kept |= {"phase_low_ns": phases[0], "phase_high_ns": phases[1]}
     phc = vetting.witnesses.further.phc.enrolled
     if phc is not None:
         kept |= {"phc_rate_ppt": phc[0], "phc_rate_unc_ppt": phc[1]}
@@ -101,6 +111,11 @@ def _take_rates(vetting: "Vetting", args: Mapping[str, object]) -> None:
     phc = _rates(args, "phc")
     if phc is not None:
         witnesses.further.phc.enroll(*phc)
+    low, high = (
+        _integer(args, f"phase_{end}_ns", -_LONGEST_PHASE_NS, _LONGEST_PHASE_NS) for end in ("low", "high")
+    )
+    if low is not None and high is not None and low <= high:
+        vetting.acquisition.enrolled_phases = low, high
 
 
 def raw_based(args: Mapping[str, object]) -> dict[str, object]:
@@ -148,7 +163,7 @@ def restore(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "lis
 
 
 def enroll(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "list[Found]":
-    """The operator's word on the rates of counter and RTC: in force from an acquisition that begins now,
+    """The operator's word on what was measured (ENROLLED): in force from an acquisition that begins now,
     with every witness heard anew (which makes a witness again of an RTC that was set).
 
     Nothing is done for rates that are no clock's, and none while a receiver is being rejected: that would
@@ -170,6 +185,5 @@ def enroll_offline(kept: Mapping[str, object], args: Mapping[str, object]) -> di
     frozen = _integer(gate, "frozen_ns", 0, 1 << 63) if isinstance(gate, dict) else None
     if _rates(args, "raw") is None or frozen is not None:
         return None
-    names = [f"{name}_rate_{what}" for name in ("raw", "rtc", "phc") for what in ("ppt", "unc_ppt")]
-    rates = {name: args[name] for name in names if name in args}
+    rates = {name: args[name] for name in ENROLLED if name in args}
     return {"version": VERSION, **{key: value for key, value in kept.items() if key != "judge"}, **rates}
