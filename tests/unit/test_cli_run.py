@@ -14,7 +14,7 @@ import pytest
 from refclock import BUILD_UTC_S, cli
 from refclock.capture import CaptureReader
 from refclock.cli.check import rows
-from refclock.cli.findings import FAIL, WARN, Finding
+from refclock.cli.finding import FAIL, WARN, Finding
 from refclock.cli.status import ask, table
 from refclock.errors import PortError
 from refclock.model import NtpReply

@@ -114,10 +114,6 @@ def test_an_empty_file_is_a_kdc():
         ("receiver = 5", "conf:1: receiver: expected a table, found 5; write it as [receiver]"),
         ("[receiver]\nbaud = 1200", "conf:2: receiver.baud: expected one of 4800"),
         ("[receiver]\nbaud = 9600.0", "conf:2: receiver.baud: expected an integer"),
-        (
-            "[receiver]\n\nprotocol = 'loran'",
-            "conf:3: receiver.protocol: expected one of auto, arbiter, meinberg, nmea, ",
-        ),
         ("[receiver]\nprotocol = 'pps-only'", "conf:2: receiver.protocol: without labels all rests on the"),
         ("[pps]\n[companion]\ndevice = '/dev/x'", "conf:2: companion: it numbers the pulses of a receiver"),
         ("[companion]\nprotocol = 'none'", "conf:2: companion.protocol: expected one of auto, "),
@@ -247,3 +243,46 @@ def test_no_file_whatever_moves_the_caps(profile, chosen):
 def test_a_server_is_named_as_a_resolver_reads_it(written):
     with pytest.raises(ConfigError, match="expected host"):
         parse_policy(f'[ntp]\nservers = ["{written}"]', "conf")
+
+
+@pytest.mark.parametrize(
+    ("device", "host", "port", "path"),
+    [
+        ("gpsd://127.0.0.1:2947/dev/ttyACM0", "127.0.0.1", 2947, "/dev/ttyACM0"),
+        ("gpsd://localhost", "127.0.0.1", 2947, ""),
+        ("gpsd://127.8.9.255:1/", "127.8.9.255", 1, ""),
+        ("gpsd://[::1]/dev/serial/by-id/usb-x", "::1", 2947, "/dev/serial/by-id/usb-x"),
+    ],
+)
+def test_the_address_of_a_gpsd(device, host, port, path):
+    settings = parse_policy(f'receiver.device = "{device}"\n[shm]\nunit = 12').receiver
+    assert settings.protocol == "gpsd"
+    assert settings.gpsd is not None
+    assert (settings.gpsd.host, settings.gpsd.port, settings.gpsd.device) == (host, port, path)
+    assert settings.gpsd.server == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('device = "gpsd://192.0.2.1"', "device: expected a gpsd on this host"),
+        ('device = "gpsd://128.0.0.1"', "device: expected a gpsd on this host"),
+        ('device = "gpsd://127.0.0.256"', "device: expected a gpsd on this host"),
+        ('device = "gpsd://"', "device: expected a gpsd on this host"),
+        ('device = "gpsd://localhost:0"', 'device: expected "gpsd://127.0.0.1:2947/dev/ttyACM0", found'),
+        ('device = "gpsd://localhost:65536"', 'device: expected "gpsd://'),
+        ('device = "gpsd://::1"', 'device: expected "gpsd://'),
+        ('device = "gpsd://localhost/dev/a b"', 'device: expected "gpsd://'),
+        ('device = "gpsd://localhost"\nprotocol = "ubx"', "protocol: a gpsd is asked for JSON"),
+        ('device = "gpsd://localhost"\nbaud = 9600', "baud: the line is gpsd's"),
+        ('device = "gpsd://localhost"\nframing = "8N1"', "framing: the line is gpsd's"),
+        ('device = "/dev/ttyS0"\nprotocol = "gpsd"', "expects 'gpsd://127.0.0.1:2947/dev/ttyS0'"),
+        ('device = "gpsd://localhost"\n[shm]\nunit = 2', "shm.unit: gpsd owns the receiver and writes"),
+        ('device = "gpsd://localhost"\n[shm]\nunit = 11', "found 11. Choose another here and in chrony.conf"),
+    ],
+)
+def test_a_gpsd_that_is_not_asked(text, complaint):
+    with pytest.raises(ConfigError) as caught:
+        parse_policy(f"[receiver]\n{text}", "conf")
+    assert complaint in str(caught.value)
+    assert str(caught.value).startswith("conf:")

@@ -2,6 +2,7 @@
 
 from refclock.policy.confirmed import Change, compare, default_table, held_back, limit_table, override
 from refclock.policy.document import parse_policy
+from refclock.policy.gpsd import GPSD_UNITS, GpsdAddress
 from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits
 from refclock.policy.settings import (
     CESIUM_PORT,
@@ -22,11 +23,13 @@ from refclock.policy.table import LIMIT_ROWS, LimitRow
 __all__ = [
     "CESIUM_PORT",
     "COMPANION_PORT",
+    "GPSD_UNITS",
     "HARD_CAPS_PPT",
     "LIMIT_ROWS",
     "PROFILES",
     "Change",
     "ChronySettings",
+    "GpsdAddress",
     "LimitRow",
     "Limits",
     "Loosened",

@@ -4,6 +4,7 @@ error that names the file, the line, the key, what was expected and how to mend 
 import re
 from dataclasses import replace
 
+from refclock.policy.gpsd import protocol_of, refuse_unit
 from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits, profile_limits
 from refclock.policy.reading import Document
 from refclock.policy.settings import (
@@ -43,7 +44,10 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
     document.refuse_unknown("", document.tables, _TOP)
     profile = document.text("", "profile", document.tables.get("profile", "kdc"), PROFILES)
     limits, loosened = _limits(document, profile)
+    receiver = _receiver(document, "receiver", PPS_ONLY) or ReceiverSettings()
     shm = document.table("shm", ("unit",))
+    unit = document.integer("shm", "unit", shm["unit"], 0, 255) if shm and "unit" in shm else None
+    refuse_unit(document, receiver.protocol, unit)
     status = document.table("status", ("socket",))
     state = document.table("state", ("file",))
     dates = document.table("dates", ("leap_file", "not_before")) or {}
@@ -51,7 +55,7 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
         profile=profile,
         limits=limits,
         hard_cap_ppt=HARD_CAPS_PPT[profile],
-        receiver=_receiver(document, "receiver", PPS_ONLY) or ReceiverSettings(),
+        receiver=receiver,
         pps=_pps(document, "pps"),
         cesium=_pps(document, "cesium"),
         companion=_receiver(document, "companion"),
@@ -60,7 +64,7 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
         chrony=_chrony(document),
         ntp=_ntp(document),
         realm=_realm(document),
-        shm_unit=document.integer("shm", "unit", shm["unit"], 0, 255) if shm and "unit" in shm else None,
+        shm_unit=unit,
         status_socket=document.text("status", "socket", status["socket"]) if status else None,
         state_file=document.text("state", "file", state["file"]) if state else None,
         leap_file=document.text("dates", "leap_file", dates["leap_file"]) if "leap_file" in dates else None,
@@ -119,7 +123,7 @@ def _receiver(document: Document, name: str, further: tuple[str, ...] = ()) -> R
     if "message_jitter_us" in table:
         jitter_us = document.integer(name, "message_jitter_us", table["message_jitter_us"], 0, 400_000)
         settings = replace(settings, message_jitter_ns=jitter_us * NS_PER_US)
-    return settings
+    return replace(settings, protocol=protocol_of(document, name, table, settings.device, settings.protocol))
 
 
 def _pps(document: Document, name: str) -> PpsSettings | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from refclock.policy.gpsd import GpsdAddress, gpsd_address
 from refclock.policy.limits import Limits
 from refclock.wire.families import is_standard
 
@@ -14,7 +15,7 @@ COMPANION_PORT = "num0"
 @dataclass(frozen=True, slots=True)
 class ReceiverSettings:
     """The serial receiver. ``device`` is a path; ``protocol`` is "auto", a family's name, or one of PPS_ONLY
-    (wire.families).
+    (wire.families). For one that gpsd owns they are a gpsd:// address and "gpsd".
 
     ``message_delay_ns`` and ``message_jitter_ns`` matter only without PPS: how long after the second
     the label's message begins to arrive, and how far that may vary either way. ``timescale`` is "utc"
@@ -33,6 +34,11 @@ class ReceiverSettings:
     def pulse_only(self) -> bool:
         """A standard without labels: others number its pulses."""
         return is_standard(self.protocol)
+
+    @property
+    def gpsd(self) -> GpsdAddress | None:
+        """Where the gpsd is that owns the receiver; None for one on a serial line."""
+        return gpsd_address(self.device)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from refclock.wire import nmea, timecode, ubx
+from refclock.wire import gpsdjson, nmea, timecode, ubx
 from refclock.wire.framing import Framer
 
 AUTO = "auto"
@@ -69,6 +69,10 @@ _ROWS = (
     Family(
         "zyfer", "FEI-Zyfer !TIME", partial(timecode.Framer, "zyfer"), checked=False,
         timescale="UTC where it says so", says=("time", "health"), advice="set it to UTC (mode 2)",
+    ),
+    Family(
+        gpsdjson.PROTOCOL, "gpsd's JSON (the line itself is gpsd's)", gpsdjson.Framer, checked=False,
+        says=("time", "health"),
     ),
 )  # fmt: skip
 FAMILIES: dict[str, Family] = {row.name: row for row in _ROWS}
