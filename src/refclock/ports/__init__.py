@@ -1,6 +1,6 @@
 """Ports turn the world into events: one module per kind, none of which decides anything about time."""
 
-from refclock.policy import CESIUM_PORT, COMPANION_PORT, Policy
+from refclock.policy import CESIUM_PORT, COMPANION_PORT, Policy, ReceiverSettings
 from refclock.ports.ntp import ntp_ports
 from refclock.ports.phc import PhcPort
 from refclock.ports.port import DevicePort, Port
@@ -17,9 +17,9 @@ def ports_of(policy: Policy) -> list[Port]:
     ntp0, ..., kdc0, ..., chrony0."""
     ports: list[Port] = [SystemClockPort("sys0")]
     if policy.receiver.device:
-        ports.append(SerialPort(policy.receiver, "gps0"))
+        ports.append(_receiver(policy.receiver, policy.shm_unit, "gps0"))
     if policy.companion is not None:
-        ports.append(SerialPort(policy.companion, COMPANION_PORT))
+        ports.append(_receiver(policy.companion, policy.shm_unit, COMPANION_PORT))
     if policy.pps is not None:
         ports.append(open_pps(policy.pps, "pps0"))
     if policy.cesium is not None:
@@ -40,3 +40,13 @@ def ports_of(policy: Policy) -> list[Port]:
 
         ports.append(ChronySourcesPort(policy.chrony, "chrony0"))
     return ports
+
+
+def _receiver(settings: ReceiverSettings, unit: int | None, name: str) -> Port:
+    """A receiver on a line of its own, or one that gpsd owns."""
+    if settings.gpsd is None:
+        return SerialPort(settings, name)
+    # Only for those who have one: gpsd-py3 costs 24 ms and 3.6 MB.
+    from refclock.ports.gpsd import GpsdPort  # noqa: PLC0415
+
+    return GpsdPort(settings.gpsd, unit, name)

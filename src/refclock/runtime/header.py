@@ -22,6 +22,8 @@ def one_line(path: str) -> str:
 
 
 def _serial(settings: ReceiverSettings) -> dict[str, object]:
+    if settings.gpsd is not None:
+        return {"kind": "serial", "protocol": settings.protocol, "device": settings.device}
     return {
         "kind": "serial",
         "protocol": settings.protocol,
