@@ -1,17 +1,18 @@
 """What ``refclock check`` finds: one finding for each thing that a daemon with this configuration needs."""
 
 import os
-import select
 import selectors
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from refclock.cli.asking import chrony_sources, gpsd
+from refclock.cli.finding import FAIL, OK, WARN, Finding
 from refclock.cli.status import ask
 from refclock.errors import ConfigError, PortError
-from refclock.model import Event, NtpReply, PortChange, SourceReport, SystemClock
-from refclock.policy import Policy
+from refclock.model import NtpReply, PortChange, SystemClock
+from refclock.policy import GPSD_UNITS, Policy
 from refclock.ports import Port, ports_of, stamp
 from refclock.ports.holders import holders
 from refclock.runtime import StateFile
@@ -21,24 +22,11 @@ from refclock.units import NS_PER_MS, NS_PER_S, S_PER_DAY, show_ns
 from refclock.wire import sntp
 from refclock.wire.families import doubts
 
-OK, WARN, FAIL = "ok", "warn", "FAIL"
 _STA_UNSYNC = 0x0040  # linux/timex.h
-# gpsd(8): as root it creates units 0 and 1 for root alone and 2 to 7 for everybody.
-_GPSD_UNITS = range(8)
 _GOOD_COUNTERS = (
     "tsc", "arch_sys_counter", "kvm-clock", "hyperv_clocksource_tsc_page", "xen", "riscv_clocksource",
 )  # fmt: skip
 _QUORUM = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was looked at, what was found, how it is judged (OK, WARN, FAIL), and how to mend it."""
-
-    what: str
-    found: str
-    verdict: str = OK
-    mend: str = ""
 
 
 def examine(policy: Policy, config: str) -> Iterator[Finding]:
@@ -54,7 +42,7 @@ def examine(policy: Policy, config: str) -> Iterator[Finding]:
     if "phc0" in ports:
         yield _opened(ports["phc0"], "PHC")
     if "chrony0" in ports:
-        yield _sources(ports["chrony0"])
+        yield chrony_sources(ports["chrony0"])
     yield _segment(policy)
     yield _chronyd()
     yield _status(policy)
@@ -82,6 +70,8 @@ def _receiver(policy: Policy, port: Port | None) -> Finding:
         return Finding(
             "receiver", "none configured: nothing will be published", WARN, "set [receiver] device"
         )
+    if policy.receiver.gpsd is not None:
+        return gpsd(port)
     daemons = [holder for holder in holders(device) if "refclock" in holder.name]
     if daemons:
         return Finding("receiver", f"{device}: read by {daemons[0]}")
@@ -185,22 +175,6 @@ def _ask_all(ports: list[Port], timeout_ms: int) -> dict[str, NtpReply | str]:
     return answers
 
 
-def _sources(port: Port) -> Finding:
-    """One round of chronyc."""
-    finding, events = _opened(port, "chrony's sources"), list[Event]()
-    end = stamp.raw() + 6 * NS_PER_S
-    port.try_open()
-    while finding.verdict == OK and not events and stamp.raw() < end:
-        select.select([] if port.fd is None else [port.fd], [], [], 0.01)
-        events = [*port.on_ready(), *port.on_timer(stamp.raw())]
-    port.close()
-    for event in events:
-        if isinstance(event, PortChange):
-            return Finding(finding.what, event.reason, WARN)
-    heard = [event.peer for event in events if isinstance(event, SourceReport)]
-    return replace(finding, found=f"authenticated: {', '.join(heard)}") if heard else finding
-
-
 def _segment(policy: Policy) -> Finding:
     unit = policy.shm_unit
     if unit is None:
@@ -218,8 +192,8 @@ def _segment(policy: Policy) -> Finding:
         if problem is not None:
             return Finding(what, str(refusal(unit, f"found a segment with {found[1]}", problem)), FAIL)
     told = "free; the daemon will create it" if found is None else f"fit: {found[1]}"
-    if unit in _GPSD_UNITS:
-        return Finding(what, f"{told}; gpsd uses units 0 to 7 too", WARN, "choose another, such as 20")
+    if unit in GPSD_UNITS:
+        return Finding(what, f"{told}; gpsd uses units 0 to 11 too", WARN, "choose another, such as 20")
     return Finding(what, told)
 
 

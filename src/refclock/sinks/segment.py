@@ -77,7 +77,7 @@ def refusal(unit: int, found: str, problem: str) -> PortError:
     key = shm.key_of(unit)
     return PortError(
         f"SHM unit {unit} (key 0x{key:08x}): {found}: {problem}. Stop what created it (gpsd as root takes "
-        f"units 0 to 7; chronyd started first makes it root's) and remove it with `ipcrm -M 0x{key:08x}`, "
+        f"units 0 to 11; chronyd started first makes it root's) and remove it with `ipcrm -M 0x{key:08x}`, "
         f"or choose another unit under [shm] and in chrony.conf."
     )
 
