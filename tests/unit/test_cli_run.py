@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -293,7 +294,7 @@ def test_check_names_what_is_missing_and_how_to_mend_it(there, capsys, monkeypat
     found = {line[6:27].strip(): line[:5].strip() for line in shown.splitlines() if line[:1].strip()}
     assert found["configuration"] == "ok"
     assert [found[what] for what in ("receiver", "pulse", "RTC")] == [FAIL] * 3
-    assert [found[what] for what in ("NTP", "chrony SHM")] == [WARN] * 2
+    assert [found[what] for what in ("NTP", "chrony")] == [WARN] * 2
     assert [found[what] for what in ("status socket", "state file", "leap file")] == ["ok"] * 3
     assert "-> name at least 3" in shown
     assert not (there / "status").exists()
@@ -341,3 +342,49 @@ def test_the_daemon_loads_nothing_that_it_does_not_need():
 def _quiet_environment(monkeypatch) -> None:
     for name in ("JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("version", "tables", "advised"),
+    [
+        ("4.8", "[shm]\nunit = 213\n", True),
+        ("4.4", "[shm]\nunit = 213\n", True),
+        ("4.3", "[shm]\nunit = 213\n", False),
+        ("4.8", '[sock]\npath = "/nowhere/s"\n', False),
+        ("4.8", "", False),
+    ],
+)
+def test_check_recommends_the_socket_where_chrony_does(tmp_path, capsys, version, tables, advised):
+    class Asked:
+        stdout = f"chronyd (chrony) version {version} (+CMDMON)"
+
+    path = tmp_path / "c.toml"
+    path.write_text(tables)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "which", lambda _name, path: "/usr/sbin/chronyd")
+        patch.setattr(subprocess, "run", lambda *_args, **_more: Asked)
+        cli.main(["check", "--config", str(path)])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"chronyd /usr/sbin/chronyd, version {version}" in shown
+    why = "any local user who makes the segment first could feed chrony, while the socket is chronyd's own"
+    assert (why in shown and "-> use SOCK: [sock] path =" in shown) is advised
+
+
+def test_check_when_chronyd_cannot_be_asked(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "c.toml"
+    path.write_text("")
+    monkeypatch.setattr(shutil, "which", lambda _name, path: None)
+    cli.main(["check", "--config", str(path)])
+    assert "install chrony; refclock steers no clock" in " ".join(capsys.readouterr().out.split())
+    monkeypatch.setattr(shutil, "which", lambda _name, path: "/dev/null")
+    cli.main(["check", "--config", str(path)])
+    assert "warn chronyd /dev/null: [Errno 13]" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_daemon_feeds_a_socket(tmp_path, capfd):
+    path = tmp_path / "c.toml"
+    path.write_text(f'[sock]\npath = "{tmp_path}/s"\n')
+    assert cli.main(["run", "--config", str(path), "--seconds", "0"]) == 0
+    told = capfd.readouterr().err
+    assert f"{tmp_path}/s: No such file or directory; start chronyd" in told
+    assert "told nothing" not in told

@@ -287,3 +287,32 @@ def test_a_gpsd_that_is_not_asked(text, complaint):
         parse_policy(f"[receiver]\n{text}", "conf")
     assert complaint in str(caught.value)
     assert str(caught.value).startswith("conf:")
+
+
+def test_chrony_s_socket():
+    assert parse_policy("[sock]").sock_path == "/run/chrony.refclock.sock"
+    assert parse_policy('[sock]\npath = "/run/x"').sock_path == "/run/x"
+    assert parse_policy("").sock_path is None
+    with pytest.raises(ConfigError, match=r"conf:2: sock\.path: expected an absolute path, found 'x'"):
+        parse_policy("[sock]\npath = 'x'", "conf")
+
+
+@pytest.mark.parametrize(
+    ("device", "name", "refused"),
+    [
+        ("gpsd://localhost/dev/ttyACM0", "chrony.ttyACM0.sock", True),
+        ("gpsd://localhost/dev/ttyACM0", "chrony.pps1.sock", True),
+        ("gpsd://localhost/dev/ttyACM0", "chrony.ttyACM1.sock", False),
+        ("gpsd://localhost", "chrony.ttyACM1.sock", True),
+        ("gpsd://localhost", "chrony.refclock.sock", False),
+        ("gpsd://localhost", "feed.sock", False),
+        ("/dev/ttyACM0", "chrony.ttyACM0.sock", False),
+    ],
+)
+def test_a_socket_that_gpsd_writes_to_is_refused(device, name, refused):
+    text = f'[receiver]\ndevice = "{device}"\n[pps]\ndevice = "/dev/pps1"\n[sock]\npath = "/run/{name}"'
+    if refused:
+        with pytest.raises(ConfigError, match=r"conf:6: sock\.path: gpsd writes to a socket of that name"):
+            parse_policy(text, "conf")
+    else:
+        assert parse_policy(text, "conf").sock_path == f"/run/{name}"

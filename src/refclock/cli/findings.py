@@ -2,22 +2,20 @@
 
 import os
 import selectors
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 
 from refclock.cli.asking import chrony_sources, gpsd
+from refclock.cli.chronyfindings import chrony
 from refclock.cli.finding import FAIL, OK, WARN, Finding
 from refclock.cli.status import ask
 from refclock.errors import ConfigError, PortError
 from refclock.model import NtpReply, PortChange, SystemClock
-from refclock.policy import GPSD_UNITS, Policy
+from refclock.policy import Policy
 from refclock.ports import Port, ports_of, stamp
 from refclock.ports.holders import holders
 from refclock.runtime import StateFile
 from refclock.runtime.leapfile import parse_leap_list
-from refclock.sinks.segment import find, judge, refusal
 from refclock.units import NS_PER_MS, NS_PER_S, S_PER_DAY, show_ns
 from refclock.wire import sntp
 from refclock.wire.families import doubts
@@ -43,8 +41,7 @@ def examine(policy: Policy, config: str) -> Iterator[Finding]:
         yield _opened(ports["phc0"], "PHC")
     if "chrony0" in ports:
         yield chrony_sources(ports["chrony0"])
-    yield _segment(policy)
-    yield _chronyd()
+    yield from chrony(policy)
     yield _status(policy)
     yield _state(policy)
     yield _leap(policy)
@@ -173,45 +170,6 @@ def _ask_all(ports: list[Port], timeout_ms: int) -> dict[str, NtpReply | str]:
     for port in ports:
         port.close()
     return answers
-
-
-def _segment(policy: Policy) -> Finding:
-    unit = policy.shm_unit
-    if unit is None:
-        return Finding(
-            "chrony SHM", "no unit configured: chrony is told nothing", WARN, "set [shm] unit = 20"
-        )
-    what = f"chrony SHM {unit}"
-    try:
-        found = find(unit)
-    except PortError as error:
-        return Finding(what, str(error), FAIL)
-    if found is not None:
-        found[0].detach()
-        problem = judge(found[1], os.geteuid())
-        if problem is not None:
-            return Finding(what, str(refusal(unit, f"found a segment with {found[1]}", problem)), FAIL)
-    told = "free; the daemon will create it" if found is None else f"fit: {found[1]}"
-    if unit in GPSD_UNITS:
-        return Finding(what, f"{told}; gpsd uses units 0 to 11 too", WARN, "choose another, such as 20")
-    return Finding(what, told)
-
-
-def _chronyd() -> Finding:
-    path = shutil.which(
-        "chronyd", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    )
-    if path is None:
-        return Finding("chronyd", "not found", WARN, "install chrony; refclock steers no clock itself")
-    try:
-        asked = [path, "--version"]  # prints and exits: no clock is touched
-        answer = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=5).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        return Finding("chronyd", f"{path}: {error}", WARN)
-    version = next((word for word in answer.split() if word[:1].isdigit()), "unknown")
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    note = ", which calls its SHM driver deprecated in favour of SOCK" if numbers >= (4, 4) else ""
-    return Finding("chronyd", f"{path}, version {version}{note}")
 
 
 def _status(policy: Policy) -> Finding:

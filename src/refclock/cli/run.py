@@ -15,6 +15,7 @@ from refclock.runtime import LeapFile, Runtime, StateFile
 from refclock.runtime.header import capture_header
 from refclock.runtime.inforce import in_force
 from refclock.sinks.chrony_shm import ChronyShm
+from refclock.sinks.chrony_sock import ChronySock
 from refclock.sinks.decisions import DecisionLog
 from refclock.sinks.journal import NOTICE, WARNING, Journal
 from refclock.sinks.notify import Notifier
@@ -61,6 +62,8 @@ def main(args: argparse.Namespace) -> int:
         sinks: list[Sink] = []
         if policy.shm_unit is not None:
             sinks.append(ChronyShm(policy.shm_unit, journal.log))
+        if policy.sock_path is not None:
+            sinks.append(ChronySock(policy.sock_path, journal.log))
         if args.decisions:
             sinks.append(DecisionLog(args.decisions, journal.log))
         runtime = Runtime(
@@ -93,5 +96,5 @@ def _announce(policy: Policy, journal: Journal) -> None:
         journal.log(WARNING, "no receiver is configured ([receiver] device): nothing will be published")
     elif policy.pulse is None:
         journal.log(WARNING, "no pulse is configured ([pps]): seconds are good to milliseconds only")
-    if policy.shm_unit is None:
-        journal.log(WARNING, "no chrony segment is configured ([shm] unit): chrony is told nothing")
+    if policy.shm_unit is None and policy.sock_path is None:
+        journal.log(WARNING, "no way to chrony is configured ([sock] path or [shm] unit): it is told nothing")

@@ -4,7 +4,7 @@ error that names the file, the line, the key, what was expected and how to mend 
 import re
 from dataclasses import replace
 
-from refclock.policy.gpsd import protocol_of, refuse_unit
+from refclock.policy.gpsd import protocol_of, refuse_socket, refuse_unit
 from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits, profile_limits
 from refclock.policy.reading import Document
 from refclock.policy.settings import (
@@ -25,7 +25,7 @@ from refclock.wire.families import AUTO, FAMILIES, PPS_ONLY
 
 _TOP = (
     "profile", "receiver", "companion", "pps", "cesium", "rtc", "phc", "ntp", "realm", "chrony", "shm",
-    "status", "state", "dates", "limits", "loosened",
+    "sock", "status", "state", "dates", "limits", "loosened",
 )  # fmt: skip
 _BAUDS = (4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 _FRAMINGS = ("8N1", "8O1", "8E1", "7O1", "7E1", "8N2")
@@ -48,6 +48,7 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
     shm = document.table("shm", ("unit",))
     unit = document.integer("shm", "unit", shm["unit"], 0, 255) if shm and "unit" in shm else None
     refuse_unit(document, receiver.protocol, unit)
+    pulse = _pps(document, "pps")
     status = document.table("status", ("socket",))
     state = document.table("state", ("file",))
     dates = document.table("dates", ("leap_file", "not_before")) or {}
@@ -56,7 +57,7 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
         limits=limits,
         hard_cap_ppt=HARD_CAPS_PPT[profile],
         receiver=receiver,
-        pps=_pps(document, "pps"),
+        pps=pulse,
         cesium=_pps(document, "cesium"),
         companion=_receiver(document, "companion"),
         rtc=_rtc(document),
@@ -65,6 +66,7 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
         ntp=_ntp(document),
         realm=_realm(document),
         shm_unit=unit,
+        sock_path=_sock(document, receiver, pulse),
         status_socket=document.text("status", "socket", status["socket"]) if status else None,
         state_file=document.text("state", "file", state["file"]) if state else None,
         leap_file=document.text("dates", "leap_file", dates["leap_file"]) if "leap_file" in dates else None,
@@ -135,6 +137,17 @@ def _pps(document: Document, name: str) -> PpsSettings | None:
         edge=document.text(name, "edge", table.get("edge", "assert"), ("assert", "clear")),
         delay_ns=document.integer(name, "delay_ns", table.get("delay_ns", 0), -1_000_000, 1_000_000),
     )
+
+
+def _sock(document: Document, receiver: ReceiverSettings, pulse: PpsSettings | None) -> str | None:
+    table = document.table("sock", ("path",))
+    if table is None:
+        return None
+    path = document.text("sock", "path", table.get("path", "/run/chrony.refclock.sock"))
+    if not path.startswith("/"):
+        raise document.fail("sock", "path", f"expected an absolute path, found {path!r}.")
+    refuse_socket(document, receiver.gpsd, pulse.device if pulse else "", path)
+    return path
 
 
 def _rtc(document: Document) -> RtcSettings | None:

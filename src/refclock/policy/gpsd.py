@@ -13,6 +13,8 @@ _LOOPBACK = re.compile(r"127(?:\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}", re.
 # gpsd writes these SHM units in pairs, the even one by its messages, the odd one by the pulse: for up to 4
 # devices as Debian 12 builds it, for up to 6 since (gpsd.h, NTPSHMSEGS).
 GPSD_UNITS = range(12)
+_SOCKET = re.compile(r"/chrony\.([^/]+)\.sock$")
+_DEVICES = ("tty", "pps", "gps", "serial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +82,20 @@ def refuse_unit(document: Document, protocol: str, unit: int | None) -> None:
             "unit",
             f"gpsd owns the receiver and writes units {GPSD_UNITS[0]} to {GPSD_UNITS[-1]} itself, unvetted; "
             f"found {unit}. Choose another here and in chrony.conf, such as 20.",
+        )
+
+
+def refuse_socket(document: Document, gpsd: GpsdAddress | None, pulse: str, path: str) -> None:
+    """Raises ConfigError for a socket of chrony's that gpsd writes to by its name: /run/chrony.DEVICE.sock of
+    the receiver's and of the pulse's device (gpsd(8))."""
+    named = _SOCKET.search(path)
+    if gpsd is None or named is None:
+        return
+    devices = {device.rpartition("/")[2] for device in (gpsd.device, pulse)}
+    if named[1] in devices or (not gpsd.device and named[1].startswith(_DEVICES)):
+        raise document.fail(
+            "sock",
+            "path",
+            f"gpsd writes to a socket of that name itself, unvetted; found {path!r}. Choose another here and "
+            "in chrony.conf, such as /run/chrony.refclock.sock.",
         )

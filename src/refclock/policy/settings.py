@@ -140,6 +140,7 @@ class Policy:
     ntp: NtpSettings = field(default_factory=NtpSettings)
     realm: RealmSettings = field(default_factory=RealmSettings)
     shm_unit: int | None = None
+    sock_path: str | None = None
     status_socket: str | None = None
     state_file: str | None = None
     leap_file: str | None = None

@@ -1,0 +1,90 @@
+"""What ``refclock check`` finds of the ways to chrony: its socket, its segment, and which of the two."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+from refclock.cli.finding import FAIL, WARN, Finding
+from refclock.errors import PortError
+from refclock.policy import GPSD_UNITS, Policy
+from refclock.sinks import chrony_sock
+from refclock.sinks.segment import find, judge, refusal
+
+# Since this version chrony's manual calls its SHM driver deprecated.
+_SOCK_PREFERRED = (4, 4)
+
+
+def chrony(policy: Policy) -> Iterator[Finding]:
+    """Everything, in the order in which a person would look."""
+    if policy.sock_path is not None:
+        yield _socket(policy.sock_path)
+    if policy.shm_unit is not None:
+        yield _segment(policy.shm_unit)
+        if policy.sock_path is not None:
+            yield Finding(
+                "chrony", "gets each second twice, by [sock] and [shm]", WARN,
+                "keep one of them: chrony takes two for two reference clocks that agree",
+            )  # fmt: skip
+    if policy.sock_path is None and policy.shm_unit is None:
+        yield Finding(
+            "chrony", "neither socket nor unit configured: it is told nothing", WARN,
+            'set [sock] path = "/run/chrony.refclock.sock" or [shm] unit = 20',
+        )  # fmt: skip
+    yield _chronyd(policy)
+
+
+def _socket(path: str) -> Finding:
+    try:
+        problem = chrony_sock.judge(path)
+    except PortError as error:
+        # chronyd may be started later; a daemon waits for it.
+        return Finding("chrony SOCK", str(error), WARN)
+    if problem is not None:
+        return Finding("chrony SOCK", f"{path}: {problem}", FAIL)
+    if not os.access(path, os.W_OK):
+        return Finding("chrony SOCK", str(chrony_sock.absent(path, 13)), FAIL)
+    return Finding("chrony SOCK", f"{path}: chronyd's, and ours to write to")
+
+
+def _segment(unit: int) -> Finding:
+    what = f"chrony SHM {unit}"
+    try:
+        found = find(unit)
+    except PortError as error:
+        return Finding(what, str(error), FAIL)
+    if found is not None:
+        found[0].detach()
+        problem = judge(found[1], os.geteuid())
+        if problem is not None:
+            return Finding(what, str(refusal(unit, f"found a segment with {found[1]}", problem)), FAIL)
+    told = "free; the daemon will create it" if found is None else f"fit: {found[1]}"
+    if unit in GPSD_UNITS:
+        return Finding(what, f"{told}; gpsd uses units 0 to 11 too", WARN, "choose another, such as 20")
+    return Finding(what, told)
+
+
+def _chronyd(policy: Policy) -> Finding:
+    """Which chronyd is installed. It attaches to whatever segment exists under a unit's key, so any local
+    user who creates it first feeds chrony; the socket is made by chronyd itself, and by nobody else."""
+    path = shutil.which(
+        "chronyd", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    )
+    if path is None:
+        return Finding("chronyd", "not found", WARN, "install chrony; refclock steers no clock itself")
+    try:
+        asked = [path, "--version"]  # prints and exits: no clock is touched
+        answer = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=5).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("chronyd", f"{path}: {error}", WARN)
+    version = next((word for word in answer.split() if word[:1].isdigit()), "unknown")
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    told = f"{path}, version {version}"
+    if policy.shm_unit is None or policy.sock_path is not None or numbers < _SOCK_PREFERRED:
+        return Finding("chronyd", told)
+    return Finding(
+        "chronyd", f"{told}, which calls its SHM driver deprecated: any local user who makes the segment "
+        "first could feed chrony, while the socket is chronyd's own", WARN,
+        'use SOCK: [sock] path = "/run/chrony.refclock.sock" here, the same path as `refclock SOCK` in '
+        "chrony.conf",
+    )  # fmt: skip
