@@ -530,6 +530,6 @@ def test_check_asks_gpsd_and_says_what_it_found(tmp_path, capsys):
         assert f"has no {PATH}, but none" in check(fake.port)
     refused = check(fake.port, unit=3)
     assert refused.startswith(
-        f"refclock check: {config}:4: shm.unit: gpsd owns the receiver and writes units 0 to"
+        f"refclock check: {config}:4: shm.unit: gpsd, which owns a receiver, writes units 0 to"
     )
     assert cli.main(["run", "--config", str(config), "--seconds", "0"]) == 2

@@ -278,7 +278,8 @@ def test_the_address_of_a_gpsd(device, host, port, path):
         ('device = "gpsd://localhost"\nbaud = 9600', "baud: the line is gpsd's"),
         ('device = "gpsd://localhost"\nframing = "8N1"', "framing: the line is gpsd's"),
         ('device = "/dev/ttyS0"\nprotocol = "gpsd"', "expects 'gpsd://127.0.0.1:2947/dev/ttyS0'"),
-        ('device = "gpsd://localhost"\n[shm]\nunit = 2', "shm.unit: gpsd owns the receiver and writes"),
+        ('device = "gpsd://localhost"\n[shm]\nunit = 2', "shm.unit: gpsd, which owns a receiver, writes"),
+        ('[pps]\n[companion]\ndevice = "gpsd://192.0.2.1"', "companion.device: expected a gpsd on this host"),
         ('device = "gpsd://localhost"\n[shm]\nunit = 11', "found 11. Choose another here and in chrony.conf"),
     ],
 )

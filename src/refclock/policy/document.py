@@ -4,7 +4,7 @@ error that names the file, the line, the key, what was expected and how to mend 
 import re
 from dataclasses import replace
 
-from refclock.policy.gpsd import protocol_of, refuse_socket, refuse_unit
+from refclock.policy.gpsd import GpsdAddress, protocol_of, refuse_socket, refuse_unit
 from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits, profile_limits
 from refclock.policy.reading import Document
 from refclock.policy.settings import (
@@ -47,7 +47,9 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
     receiver = _receiver(document, "receiver", PPS_ONLY) or ReceiverSettings()
     shm = document.table("shm", ("unit",))
     unit = document.integer("shm", "unit", shm["unit"], 0, 255) if shm and "unit" in shm else None
-    refuse_unit(document, receiver.protocol, unit)
+    companion = _receiver(document, "companion")
+    asked = [one.gpsd for one in (receiver, companion) if one is not None and one.gpsd is not None]
+    refuse_unit(document, bool(asked), unit)
     pulse = _pps(document, "pps")
     status = document.table("status", ("socket",))
     state = document.table("state", ("file",))
@@ -59,14 +61,14 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
         receiver=receiver,
         pps=pulse,
         cesium=_pps(document, "cesium"),
-        companion=_receiver(document, "companion"),
+        companion=companion,
         rtc=_rtc(document),
         phc=_phc(document),
         chrony=_chrony(document),
         ntp=_ntp(document),
         realm=_realm(document),
         shm_unit=unit,
-        sock_path=_sock(document, receiver, pulse),
+        sock_path=_sock(document, asked, pulse),
         status_socket=document.text("status", "socket", status["socket"]) if status else None,
         state_file=document.text("state", "file", state["file"]) if state else None,
         leap_file=document.text("dates", "leap_file", dates["leap_file"]) if "leap_file" in dates else None,
@@ -139,14 +141,15 @@ def _pps(document: Document, name: str) -> PpsSettings | None:
     )
 
 
-def _sock(document: Document, receiver: ReceiverSettings, pulse: PpsSettings | None) -> str | None:
+def _sock(document: Document, asked: list[GpsdAddress], pulse: PpsSettings | None) -> str | None:
     table = document.table("sock", ("path",))
     if table is None:
         return None
     path = document.text("sock", "path", table.get("path", "/run/chrony.refclock.sock"))
     if not path.startswith("/"):
         raise document.fail("sock", "path", f"expected an absolute path, found {path!r}.")
-    refuse_socket(document, receiver.gpsd, pulse.device if pulse else "", path)
+    for gpsd in asked:
+        refuse_socket(document, gpsd, pulse.device if pulse else "", path)
     return path
 
 

@@ -74,22 +74,22 @@ def protocol_of(document: Document, table: str, given: Container[str], device: s
     return PROTOCOL
 
 
-def refuse_unit(document: Document, protocol: str, unit: int | None) -> None:
-    """Raises ConfigError for an SHM unit that the gpsd which owns the receiver writes, too."""
-    if protocol == PROTOCOL and unit in GPSD_UNITS:
+def refuse_unit(document: Document, asked: bool, unit: int | None) -> None:
+    """Raises ConfigError for an SHM unit that gpsd writes, too, where one is ``asked``."""
+    if asked and unit in GPSD_UNITS:
         raise document.fail(
             "shm",
             "unit",
-            f"gpsd owns the receiver and writes units {GPSD_UNITS[0]} to {GPSD_UNITS[-1]} itself, unvetted; "
+            f"gpsd, which owns a receiver, writes units {GPSD_UNITS[0]} to {GPSD_UNITS[-1]} itself, unvetted; "
             f"found {unit}. Choose another here and in chrony.conf, such as 20.",
         )
 
 
-def refuse_socket(document: Document, gpsd: GpsdAddress | None, pulse: str, path: str) -> None:
+def refuse_socket(document: Document, gpsd: GpsdAddress, pulse: str, path: str) -> None:
     """Raises ConfigError for a socket of chrony's that gpsd writes to by its name: /run/chrony.DEVICE.sock of
     the receiver's and of the pulse's device (gpsd(8))."""
     named = _SOCKET.search(path)
-    if gpsd is None or named is None:
+    if named is None:
         return
     devices = {device.rpartition("/")[2] for device in (gpsd.device, pulse)}
     if named[1] in devices or (not gpsd.device and named[1].startswith(_DEVICES)):
