@@ -80,8 +80,8 @@ def refuse_unit(document: Document, asked: bool, unit: int | None) -> None:
         raise document.fail(
             "shm",
             "unit",
-            f"gpsd, which owns a receiver, writes units {GPSD_UNITS[0]} to {GPSD_UNITS[-1]} itself, unvetted; "
-            f"found {unit}. Choose another here and in chrony.conf, such as 20.",
+            f"gpsd, which owns a receiver, writes units {GPSD_UNITS[0]} to {GPSD_UNITS[-1]} itself, "
+            f"unvetted; found {unit}. Choose another here and in chrony.conf, such as 20.",
         )
 
 
