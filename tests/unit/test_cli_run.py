@@ -323,6 +323,19 @@ def test_check_asks_each_server_once(there, capsys, monkeypatch):
     assert "answers in 3.00 ms, stratum 2" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("limit_us", "warned"), [(3_001, False), (2_999, True)])
+def test_check_warns_of_servers_too_coarse_for_e_q(there, capsys, monkeypatch, limit_us, warned):
+    """A limit that is tightened beyond what the servers can tell would silence them."""
+    from refclock.cli import findings
+
+    with (there / "refclock.toml").open("a") as config:
+        config.write(f"[limits]\nquorum_error_us = {limit_us}\n")
+    reply = NtpReply(0, 0, 0, "ntp0", "x", "", 0, 3_000_000, bytes([0x24, 2]) + bytes(46))
+    monkeypatch.setattr(findings, "_ask_all", lambda ports, timeout_ms: {"ntp0": reply})
+    cli.main(["check", "--config", "refclock.toml"])
+    assert ("it will veto nothing" in " ".join(capsys.readouterr().out.split())) is warned
+
+
 def test_a_row_of_check_is_aligned_and_safe():
     lines = rows([Finding("a name that is longer than the column", "x \x1b[2J " * 30, FAIL, "mend it")])
     assert max(map(len, lines)) <= 80

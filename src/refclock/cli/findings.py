@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import statistics
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -132,6 +133,7 @@ def _servers(policy: Policy, ports: list[Port]) -> Iterator[Finding]:
             f"name at least {_QUORUM} independent ones under [ntp] servers, none of which follows this host",
         )
     answers = _ask_all(ports, policy.ntp.timeout_ms)
+    widths: list[int] = []
     for (host, number), port in zip(policy.ntp.servers, ports, strict=True):
         what, reply = f"NTP {host}:{number}", answers.get(port.name)
         if isinstance(reply, str):
@@ -141,11 +143,20 @@ def _servers(policy: Policy, ports: list[Port]) -> Iterator[Finding]:
         if reply is None or packet is None:
             yield Finding(what, "no answer", WARN, "see whether it runs, and whether UDP passes the firewall")
             continue
-        trip = (
-            f"answers in {show_ns(reply.t4_raw_ns - reply.t1_raw_ns).lstrip('+')}, stratum {packet.stratum}"
-        )
+        delay_ns = reply.t4_raw_ns - reply.t1_raw_ns
+        widths.append(delay_ns + packet.root_delay_ns + 2 * packet.root_dispersion_ns)
+        trip = f"answers in {show_ns(delay_ns).lstrip('+')}, stratum {packet.stratum}"
         fit = 0 < packet.stratum < 16 and packet.leap != 3
         yield Finding(what, trip, OK) if fit else Finding(what, f"{trip}: not synchronised", WARN)
+    widest_ns, limit_ns = statistics.median(widths or [0]), policy.limits.quorum_error_ns
+    if widest_ns > limit_ns:
+        yield Finding(
+            "NTP quorum",
+            f"these servers tell UTC to {show_ns(int(widest_ns)).lstrip('+')} at best, and a quorum wider than "
+            f"E_q ({show_ns(limit_ns).lstrip('+')}) cannot judge: it will veto nothing",
+            WARN,
+            "name nearer servers, or choose a greater quorum_error_us",
+        )
 
 
 def _ask_all(ports: list[Port], timeout_ms: int) -> dict[str, NtpReply | str]:

@@ -20,6 +20,9 @@ def witness_rows(vetting: Vetting, raw_ns: int) -> list[Fields]:
         middle = judge.last_si_ns + judge.rate.advance(raw_ns - judge.last_raw_ns)
     rows: list[Fields] = []
     detail = f"{witnesses.quorum.agreeing} of {len(known)} agree" if known else "no server configured"
+    wide = witnesses.quorum.at(raw_ns, witnesses.rate, vetting.limits.ntp_max_age_ns)
+    if quorum is None and wide is not None:
+        detail += ", but wider than E_q (quorum_error_us)"
     age = min(
         (raw_ns - peer.answers[-1].interval.as_of_ns for peer in known.values() if peer.answers), default=None
     )
