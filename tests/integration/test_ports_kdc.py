@@ -15,7 +15,7 @@ from refclock.units import NS_PER_MS, NS_PER_S
 from refclock.wire import krb5
 from refclock.wire.krb5 import KdcClock, KdcQuestion, KdcRefusal, decode_answer, encode_question, frame
 from tests.integration.loopback import Listener, ask, collect
-from tests.unit.test_krb5 import AT_NS, error, name
+from tests.unit.test_krb5 import AT_NS, END_NS, error, name
 
 REALM = "EXAMPLE.TEST"
 FOREIGN = error({8: name("refclock-0123456789abcdef")})
@@ -95,7 +95,7 @@ def test_an_answer_is_passed_on_with_its_stamps(server, make):
     assert reply.t1_raw_ns < reply.t4_raw_ns == reply.raw_ns < reply.t1_raw_ns + 2 * NS_PER_S
     asked = KdcQuestion(REALM, reply.cookie)
     assert request == encode_question(asked)
-    assert decode_answer(data, asked) == KdcClock(AT_NS, 6, matched=True)
+    assert decode_answer(data, asked) == KdcClock(AT_NS, END_NS, 6, matched=True)
     assert 280 <= (port.wake_at() - reply.t1_raw_ns) / NS_PER_S <= 320
 
 
@@ -168,7 +168,7 @@ def test_an_answer_too_big_is_passed_on_and_asked_for_over_tcp(acceptor, make):
         first, client = datagrams.recvfrom(1024)
         datagrams.sendto(answer_to(port, krb5.RESPONSE_TOO_BIG), client)
         (big,) = collect(port)
-        assert decode_answer(big.data, KdcQuestion(REALM, big.cookie)) == KdcClock(AT_NS, 52, matched=True)
+        assert decode_answer(big.data, KdcQuestion(REALM, big.cookie)) == KdcClock(AT_NS, END_NS, 52, matched=True)
         assert port.wake_at() <= stamp.raw()
         assert port.fd is None
         assert ask(port) == []

@@ -18,7 +18,7 @@ ANSWER = bytes.fromhex(
     "1b10434c49454e545f4e4f545f464f554e44"
 )
 STIME = b"20261123063610Z"
-AT_NS = 1_795_415_770_459_528_000
+AT_NS, END_NS = 1_795_415_770_459_528_000, 1_795_415_770_999_999_999
 
 
 def string(text):
@@ -57,7 +57,13 @@ def test_the_question_is_the_one_that_a_kdc_was_asked():
 
 
 def test_the_answer_of_a_real_kdc():
-    assert decode_answer(ANSWER, ASKED) == KdcClock(AT_NS, krb5.PRINCIPAL_UNKNOWN, matched=True)
+    assert decode_answer(ANSWER, ASKED) == KdcClock(AT_NS, END_NS, krb5.PRINCIPAL_UNKNOWN, matched=True)
+
+
+def test_a_time_may_be_as_old_as_its_second():
+    said = decode_answer(error({5: der.integer(0)}), ASKED)
+    assert isinstance(said, KdcClock)
+    assert (said.earliest_ns, said.latest_ns) == (1_795_415_770_000_000_000, END_NS)
 
 
 def test_the_answer_to_another_question_is_none():
@@ -66,7 +72,7 @@ def test_the_answer_to_another_question_is_none():
 
 
 def test_what_repeats_nothing_is_not_matched():
-    assert decode_answer(error(), ASKED) == KdcClock(AT_NS, 6, matched=False)
+    assert decode_answer(error(), ASKED) == KdcClock(AT_NS, END_NS, 6, matched=False)
 
 
 def test_the_nonce_comes_back_as_the_client_s_time():
@@ -74,7 +80,7 @@ def test_the_nonce_comes_back_as_the_client_s_time():
     asked = KdcQuestion("EXAMPLE.TEST", "0000000080000e10")
     assert asked.nonce == 3600
     told = error({2: stamp(b"19700101010000Z"), 3: der.integer(0)})
-    assert decode_answer(told, asked) == KdcClock(AT_NS, 6, matched=True)
+    assert decode_answer(told, asked) == KdcClock(AT_NS, END_NS, 6, matched=True)
     told = error({2: stamp(b"19700101010001Z")})
     assert decode_answer(told, asked) == KdcRefusal("kdc-echo", 2, 0)
 
@@ -207,7 +213,7 @@ def test_nor_does_a_good_answer_that_was_changed(place, put, cut):
     said = decode_answer(data, ASKED)
     assert isinstance(said, KdcClock | KdcRefusal)
     if isinstance(said, KdcClock):
-        assert 0 <= said.time_ns % 1_000_000_000 // 1000 <= 999_999
+        assert said.earliest_ns <= said.latest_ns < said.earliest_ns + 1_000_000_000
 
 
 @given(st.integers(-(1 << 63), (1 << 63) - 1))

@@ -64,12 +64,19 @@ class KdcQuestion:
 
 @dataclass(frozen=True, slots=True)
 class KdcClock:
-    """At some moment between question and answer the KDC's clock showed ``time_ns`` (POSIX ns), or up to
-    999 ns more: the protocol counts in microseconds. ``code`` is the error that was answered. ``matched``
-    says that the answer repeats the cookie or the nonce; without it only addresses, ports and names tell
-    that it belongs to the question."""
+    """At some moment between question and answer the KDC's clock showed a time from ``earliest_ns`` to
+    ``latest_ns`` (POSIX ns): from what it says, to the end of that second.
 
-    time_ns: int
+    What it says may be late by so much. MIT's krb5 from 1.16 on, until it was mended in 2024, takes the
+    microseconds of the first message of a second for all that follow in it (krb5_crypto_us_timeofday;
+    pull request 1374 of krb5/krb5; tried with 1.20.1), and nothing tells which KDC does so.
+
+    ``code`` is the error that was answered. ``matched`` says that the answer repeats the cookie or the
+    nonce; without it only addresses, ports and names tell that it belongs to the question.
+    """
+
+    earliest_ns: int
+    latest_ns: int
     code: int
     matched: bool
 
@@ -162,7 +169,8 @@ def _read(data: bytes, question: KdcQuestion) -> KdcClock | KdcRefusal:
     if ctime_s not in (None, question.nonce):
         return KdcRefusal("kdc-echo", _CTIME, 0)
     matched = cname is not None or ctime_s is not None
-    return KdcClock(time_s * NS_PER_S + microseconds * NS_PER_US, code, matched)
+    begin_ns = time_s * NS_PER_S
+    return KdcClock(begin_ns + microseconds * NS_PER_US, begin_ns + NS_PER_S - 1, code, matched)
 
 
 def _fields(outer: Reader) -> dict[int, Reader]:

@@ -13,7 +13,7 @@ from refclock.core.seconds.pairing import Refused
 from refclock.core.witness.ntp import Answer, Peer
 from refclock.model import Accuse, KdcReply
 from refclock.policy import Policy
-from refclock.units import NS_PER_S, NS_PER_US, scale_up
+from refclock.units import NS_PER_S, scale_up
 from refclock.wire.krb5 import KdcClock, KdcQuestion, decode_answer
 
 # One KDC alone is no majority; it may stray, and is named.
@@ -70,12 +70,13 @@ class Realm:
         if not 0 <= waited <= _LONGEST_NS:
             return Refused(raw_ns, "kdc-delay", waited, _LONGEST_NS)
         kdc.cookie = event.cookie
-        if leap.near_boundary(said.time_ns // NS_PER_S):
+        if leap.near_boundary(said.earliest_ns // NS_PER_S):
             return None
-        # Its clock showed this at some moment between question and answer, and counts in microseconds.
-        passed = waited + scale_up(waited, rate.unc_ppt) + NS_PER_US
+        # Its clock showed a time between these two at some moment between question and answer.
+        lo_ns, hi_ns = leap.si_ns(said.earliest_ns), leap.si_ns(said.latest_ns)
+        passed = waited + scale_up(waited, rate.unc_ppt) + 1
         off, at_ns = self._limits.realm_error_ns, event.t4_raw_ns
-        told = Interval(leap.si_ns(said.time_ns) - off, leap.si_ns(said.time_ns) + passed + off, at_ns)
+        told = Interval(lo_ns - off, hi_ns + passed + off, at_ns)
         kdc.heard.keep(Answer(told, 0), rate)
         self._form(raw_ns, rate)
         return None
