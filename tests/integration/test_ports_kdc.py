@@ -168,7 +168,9 @@ def test_an_answer_too_big_is_passed_on_and_asked_for_over_tcp(acceptor, make):
         first, client = datagrams.recvfrom(1024)
         datagrams.sendto(answer_to(port, krb5.RESPONSE_TOO_BIG), client)
         (big,) = collect(port)
-        assert decode_answer(big.data, KdcQuestion(REALM, big.cookie)) == KdcClock(AT_NS, END_NS, 52, matched=True)
+        assert decode_answer(big.data, KdcQuestion(REALM, big.cookie)) == KdcClock(
+            AT_NS, END_NS, 52, matched=True
+        )
         assert port.wake_at() <= stamp.raw()
         assert port.fd is None
         assert ask(port) == []

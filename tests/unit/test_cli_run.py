@@ -318,7 +318,7 @@ def test_check_asks_each_server_once(there, capsys, monkeypatch):
     from refclock.cli import findings
 
     reply = NtpReply(0, 0, 0, "ntp0", "x", "", 0, 3_000_000, bytes([0x24, 2]) + bytes(46))
-    monkeypatch.setattr(findings, "_ask_all", lambda ports, timeout_ms: {"ntp0": reply})
+    monkeypatch.setattr(findings, "ask_once", lambda ports, longest_ns: {"ntp0": [reply]})
     cli.main(["check", "--config", "refclock.toml"])
     assert "answers in 3.00 ms, stratum 2" in capsys.readouterr().out
 
@@ -331,7 +331,7 @@ def test_check_warns_of_servers_too_coarse_for_e_q(there, capsys, monkeypatch, l
     with (there / "refclock.toml").open("a") as config:
         config.write(f"[limits]\nquorum_error_us = {limit_us}\n")
     reply = NtpReply(0, 0, 0, "ntp0", "x", "", 0, 3_000_000, bytes([0x24, 2]) + bytes(46))
-    monkeypatch.setattr(findings, "_ask_all", lambda ports, timeout_ms: {"ntp0": reply})
+    monkeypatch.setattr(findings, "ask_once", lambda ports, longest_ns: {"ntp0": [reply]})
     cli.main(["check", "--config", "refclock.toml"])
     assert ("it will veto nothing" in " ".join(capsys.readouterr().out.split())) is warned
 

@@ -1,7 +1,6 @@
 """What ``refclock check`` finds: one finding for each thing that a daemon with this configuration needs."""
 
 import os
-import selectors
 import statistics
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,10 +10,12 @@ from refclock.cli.chronyfindings import chrony
 from refclock.cli.finding import FAIL, OK, WARN, Finding
 from refclock.cli.status import ask
 from refclock.errors import ConfigError, PortError
+from refclock.kerberos.asking import Kdc, ask_kdcs
 from refclock.model import NtpReply, PortChange, SystemClock
 from refclock.policy import Policy
 from refclock.ports import Port, ports_of, stamp
 from refclock.ports.holders import holders
+from refclock.ports.once import ask_once
 from refclock.runtime import StateFile
 from refclock.runtime.leapfile import parse_leap_list
 from refclock.units import NS_PER_MS, NS_PER_S, S_PER_DAY, show_ns
@@ -38,6 +39,7 @@ def examine(policy: Policy, config: str) -> Iterator[Finding]:
     yield _pulse(policy, ports.get("pps0"))
     yield from _clock(policy, ports["sys0"], ports.get("rtc0"))
     yield from _servers(policy, [port for name, port in ports.items() if name.startswith("ntp")])
+    yield from _kdcs(policy)
     if "phc0" in ports:
         yield _opened(ports["phc0"], "PHC")
     if "chrony0" in ports:
@@ -132,13 +134,14 @@ def _servers(policy: Policy, ports: list[Port]) -> Iterator[Finding]:
             WARN,
             f"name at least {_QUORUM} independent ones under [ntp] servers, none of which follows this host",
         )
-    answers = _ask_all(ports, policy.ntp.timeout_ms)
+    answers = ask_once(ports, policy.ntp.timeout_ms * NS_PER_MS + NS_PER_S)
     widths: list[int] = []
     for (host, number), port in zip(policy.ntp.servers, ports, strict=True):
-        what, reply = f"NTP {host}:{number}", answers.get(port.name)
-        if isinstance(reply, str):
-            yield Finding(what, reply, WARN)
+        what, told = f"NTP {host}:{number}", answers[port.name]
+        if isinstance(told, str):
+            yield Finding(what, told, WARN)
             continue
+        reply = next((one for one in told if isinstance(one, NtpReply)), None)
         packet = None if reply is None or reply.data is None else sntp.decode(reply.data)
         if reply is None or packet is None:
             yield Finding(what, "no answer", WARN, "see whether it runs, and whether UDP passes the firewall")
@@ -159,28 +162,24 @@ def _servers(policy: Policy, ports: list[Port]) -> Iterator[Finding]:
         )
 
 
-def _ask_all(ports: list[Port], timeout_ms: int) -> dict[str, NtpReply | str]:
-    """One query to each server: its answer, or why it could not be asked."""
-    answers: dict[str, NtpReply | str] = {}
-    for port in ports:
-        try:
-            port.open()
-        except PortError as error:
-            answers[port.name] = str(error)
-    end = stamp.raw() + timeout_ms * NS_PER_MS + NS_PER_S
-    while len(answers) < len(ports) and stamp.raw() < end:
-        waiting = [port for port in ports if port.name not in answers]
-        with selectors.PollSelector() as selector:
-            for port in waiting:
-                if port.fd is not None:
-                    selector.register(port.fd, selectors.EVENT_READ, port)
-            events = [event for key, _ in selector.select(0.01) for event in key.data.on_ready()]
-        for port in waiting:
-            events += port.on_timer(stamp.raw())
-        answers |= {event.port: event for event in events if isinstance(event, NtpReply)}
-    for port in ports:
-        port.close()
-    return answers
+def _kdcs(policy: Policy) -> Iterator[Finding]:
+    """One answer of each KDC tells its clock to a second, which is enough to see whether Kerberos works."""
+    settings = policy.realm
+    kdcs = [Kdc(server, (settings.transport,)) for server in settings.kdcs]
+    for one in ask_kdcs(settings.realm, kdcs, settings.timeout_ms, rounds=1):
+        what = f"KDC {one.peer}"
+        if one.trouble:
+            yield Finding(
+                what, one.trouble, WARN, "see whether it runs, and whether its port passes the firewall"
+            )
+            continue
+        found = f"its clock less ours: {show_ns(one.low_ns)} to {show_ns(one.high_ns)}"
+        agrees = one.low_ns <= NS_PER_S and one.high_ns >= -NS_PER_S
+        yield (
+            Finding(what, found)
+            if agrees
+            else Finding(what, found, WARN, "refclock realm says who strays; all KDCs of a realm must agree")
+        )
 
 
 def _status(policy: Policy) -> Finding:

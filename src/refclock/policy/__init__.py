@@ -7,6 +7,8 @@ from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits
 from refclock.policy.settings import (
     CESIUM_PORT,
     COMPANION_PORT,
+    KDC_PORT,
+    REALM,
     ChronySettings,
     Loosened,
     NtpSettings,
@@ -17,6 +19,7 @@ from refclock.policy.settings import (
     ReceiverSettings,
     RtcSettings,
     peer_name,
+    server_of,
 )
 from refclock.policy.table import LIMIT_ROWS, LimitRow
 
@@ -25,8 +28,10 @@ __all__ = [
     "COMPANION_PORT",
     "GPSD_UNITS",
     "HARD_CAPS_PPT",
+    "KDC_PORT",
     "LIMIT_ROWS",
     "PROFILES",
+    "REALM",
     "Change",
     "ChronySettings",
     "GpsdAddress",
@@ -47,4 +52,5 @@ __all__ = [
     "override",
     "parse_policy",
     "peer_name",
+    "server_of",
 ]

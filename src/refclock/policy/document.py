@@ -1,13 +1,15 @@
 """Reading a configuration file strictly: an unknown key, a wrong type or a limit beyond its cap is one
 error that names the file, the line, the key, what was expected and how to mend it."""
 
-import re
 from dataclasses import replace
 
 from refclock.policy.gpsd import GpsdAddress, protocol_of, refuse_socket, refuse_unit
 from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits, profile_limits
 from refclock.policy.reading import Document
 from refclock.policy.settings import (
+    KDC_PORT,
+    NTP_PORT,
+    REALM,
     ChronySettings,
     Loosened,
     NtpSettings,
@@ -17,6 +19,7 @@ from refclock.policy.settings import (
     RealmSettings,
     ReceiverSettings,
     RtcSettings,
+    server_of,
 )
 from refclock.policy.table import LIMIT_ROWS
 from refclock.units import NS_PER_US
@@ -29,9 +32,6 @@ _TOP = (
 )  # fmt: skip
 _BAUDS = (4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 _FRAMINGS = ("8N1", "8O1", "8E1", "7O1", "7E1", "8N2")
-# RFC 4120, section 6.1; those of X.500 have slashes, and nobody has met one.
-_REALM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
-_NTP_PORT, _KDC_PORT = 123, 88
 
 
 def parse_policy(text: str, name: str = "configuration") -> Policy:
@@ -188,7 +188,7 @@ def _ntp(document: Document) -> NtpSettings:
     if table is None:
         return NtpSettings()
     return NtpSettings(
-        servers=_servers(document, "ntp", "servers", table.get("servers", []), _NTP_PORT),
+        servers=_servers(document, "ntp", "servers", table.get("servers", []), NTP_PORT),
         poll_s=document.integer("ntp", "poll_s", table.get("poll_s", 64), 1, 1024),
         timeout_ms=document.integer("ntp", "timeout_ms", table.get("timeout_ms", 1000), 10, 5000),
     )
@@ -199,10 +199,10 @@ def _realm(document: Document) -> RealmSettings:
     if table is None:
         return RealmSettings()
     realm = document.text("realm", "realm", table.get("realm", ""))
-    if not _REALM.fullmatch(realm):
+    if not REALM.fullmatch(realm):
         raise document.fail("realm", "realm", f"expected a realm such as EXAMPLE.COM, found {realm!r:.80}.")
     return RealmSettings(
-        kdcs=_servers(document, "realm", "kdcs", table.get("kdcs", []), _KDC_PORT),
+        kdcs=_servers(document, "realm", "kdcs", table.get("kdcs", []), KDC_PORT),
         realm=realm,
         poll_s=document.integer("realm", "poll_s", table.get("poll_s", 300), 16, 3600),
         timeout_ms=document.integer("realm", "timeout_ms", table.get("timeout_ms", 2000), 10, 5000),
@@ -222,17 +222,10 @@ def _servers(
 
 
 def _server(document: Document, table: str, key: str, written: str, default: int) -> tuple[str, int]:
-    host, port = written, str(default)
-    if written.startswith("["):
-        host, _, rest = written[1:].partition("]")
-        port = rest.removeprefix(":") or port
-    elif written.count(":") == 1:
-        host, port = written.split(":")
-    named = host.isascii() and host.isprintable() and " " not in host
-    numbered = port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536
-    if not host or not named or not numbered:
+    server = server_of(written, default)
+    if server is None:
         raise document.fail(table, key, f"expected host, host:port or [ipv6]:port, found {written!r}.")
-    return host, int(port)
+    return server
 
 
 def _limits(document: Document, profile: str) -> tuple[Limits, tuple[Loosened, ...]]:

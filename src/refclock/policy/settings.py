@@ -1,5 +1,6 @@
 """What a configuration file says, after checking: frozen, with the unit in every name."""
 
+import re
 from dataclasses import dataclass, field
 
 from refclock.policy.gpsd import GpsdAddress, gpsd_address
@@ -10,6 +11,9 @@ from refclock.wire.families import is_standard
 CESIUM_PORT = "cs0"
 # And the second receiver's line, which numbers the pulses of a standard that has no label.
 COMPANION_PORT = "num0"
+NTP_PORT, KDC_PORT = 123, 88
+# RFC 4120, section 6.1; those of X.500 have slashes, and nobody has met one.
+REALM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,19 @@ def peer_name(server: tuple[str, int]) -> str:
     """A server as captures and messages name it: host:port, or [ipv6]:port."""
     host, port = server
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def server_of(written: str, default_port: int) -> tuple[str, int] | None:
+    """The other way: host and port of ``host``, ``host:port`` or ``[ipv6]:port``; None for what is none."""
+    host, port = written, str(default_port)
+    if written.startswith("["):
+        host, _, rest = written[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif written.count(":") == 1:
+        host, port = written.split(":")
+    named = host.isascii() and host.isprintable() and " " not in host
+    numbered = port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536
+    return (host, int(port)) if host and named and numbered else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class QueryPort(DevicePort):
         self._address: Address | None = None
         self._resolved = 0  # how often; the next of several addresses is taken each time
         self._losses = 0  # in a row
+        self._first_ns: int | None = None  # when to ask first; None for soon
         self._t1_ns = 0
         self._wrong = 0  # datagrams of this query that answer something else
 
@@ -71,8 +72,13 @@ class QueryPort(DevicePort):
         self._resolve()
         self._losses = 0
         # Several servers' first questions need not leave in one iteration of the loop.
-        self._wake_ns = stamp.raw() + random_below(_FIRST_WITHIN_NS)
+        soon_ns = stamp.raw() + random_below(_FIRST_WITHIN_NS)
+        self._wake_ns = soon_ns if self._first_ns is None else self._first_ns
         return f"asking {self.peer}"
+
+    def ask_at(self, raw_ns: int) -> None:
+        """Before opening: let the first question leave then (CLOCK_MONOTONIC_RAW)."""
+        self._first_ns = raw_ns
 
     def _resolve(self) -> None:
         kind = {"type": socket.SOCK_DGRAM, "proto": socket.IPPROTO_UDP}
