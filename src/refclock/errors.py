@@ -22,3 +22,21 @@ class PortError(RefclockError):
     """A device, socket or segment of this host cannot be used as configured."""
 
     exit_status = 1
+
+
+class TimeUnavailableError(RefclockError):
+    """There is no time that may be relied upon: nobody vouches for one, or not closely enough."""
+
+    exit_status = 1
+
+
+class NotVettedError(TimeUnavailableError):
+    """No daemon of this host vouches for a time now."""
+
+
+class BoundExceededError(TimeUnavailableError):
+    """UTC is known, but not as closely as the caller wants: ``bound_ns`` is how closely."""
+
+    def __init__(self, message: str, bound_ns: int) -> None:
+        super().__init__(message)
+        self.bound_ns = bound_ns

@@ -46,6 +46,9 @@ unit = 2
 [status]
 socket = "/run/x"
 
+[time]
+file = "/run/t"
+
 [state]
 file = "/var/x"
 
@@ -76,6 +79,7 @@ def test_a_complete_file():
     assert realm.transport == "tcp"
     assert (policy.status_socket, policy.state_file, policy.leap_file) == ("/run/x", "/var/x", "/usr/x")
     assert policy.not_before_s == 1_801_353_600
+    assert policy.time_file == "/run/t"
     assert policy.limits == profile_limits("appserver")
     assert policy.loosened == ()
 

@@ -14,6 +14,7 @@ VERBS = {
     "run": "vet a receiver's seconds and hand them to chrony (the daemon)",
     "check": "judge a configuration and this host before the first start",
     "status": "ask the running daemon what it trusts, and why",
+    "now": "the time, how well it is known, and what it rests on",
     "explain": "the last refusals in plain words, and what to do about each",
     "ledger": "who felt for the limits, and what is left of the budget",
     "rearm": "end a lock, after a look at what led to it",

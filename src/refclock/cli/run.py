@@ -59,16 +59,21 @@ def main(args: argparse.Namespace) -> int:
             policy, kept = in_force(policy, state, journal.log)
         _announce(policy, journal)
         # Chrony's sink is the first: a decision reaches it before anybody writes it down.
+        bridge = Bridge(policy, BUILD_UTC_S)
         sinks: list[Sink] = []
         if policy.shm_unit is not None:
             sinks.append(ChronyShm(policy.shm_unit, journal.log))
         if policy.sock_path is not None:
             sinks.append(ChronySock(policy.sock_path, journal.log))
+        if policy.time_file is not None:
+            from refclock.sinks.timefile import TimeFile  # only for those who want it
+
+            sinks.append(TimeFile(policy.time_file, policy, bridge.view, journal.log))
         if args.decisions:
             sinks.append(DecisionLog(args.decisions, journal.log))
         runtime = Runtime(
             ports_of(policy),
-            Bridge(policy, BUILD_UTC_S),
+            bridge,
             sinks,
             journal,
             capture=_capture(args.capture, policy, text, kept) if args.capture else None,

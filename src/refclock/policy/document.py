@@ -28,7 +28,7 @@ from refclock.wire.families import AUTO, FAMILIES, PPS_ONLY
 
 _TOP = (
     "profile", "receiver", "companion", "pps", "cesium", "rtc", "phc", "ntp", "realm", "chrony", "shm",
-    "sock", "status", "state", "dates", "limits", "loosened",
+    "sock", "status", "time", "state", "dates", "limits", "loosened",
 )  # fmt: skip
 _BAUDS = (4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 _FRAMINGS = ("8N1", "8O1", "8E1", "7O1", "7E1", "8N2")
@@ -52,6 +52,7 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
     refuse_unit(document, bool(asked), unit)
     pulse = _pps(document, "pps")
     status = document.table("status", ("socket",))
+    told = document.table("time", ("file",))
     state = document.table("state", ("file",))
     dates = document.table("dates", ("leap_file", "not_before")) or {}
     policy = Policy(
@@ -70,6 +71,7 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
         shm_unit=unit,
         sock_path=_sock(document, asked, pulse),
         status_socket=document.text("status", "socket", status["socket"]) if status else None,
+        time_file=document.text("time", "file", told["file"]) if told else None,
         state_file=document.text("state", "file", state["file"]) if state else None,
         leap_file=document.text("dates", "leap_file", dates["leap_file"]) if "leap_file" in dates else None,
         not_before_s=_day(document, dates["not_before"]) if "not_before" in dates else None,

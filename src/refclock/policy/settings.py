@@ -159,6 +159,7 @@ class Policy:
     shm_unit: int | None = None
     sock_path: str | None = None
     status_socket: str | None = None
+    time_file: str | None = None
     state_file: str | None = None
     leap_file: str | None = None
     not_before_s: int | None = None
