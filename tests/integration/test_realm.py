@@ -12,8 +12,10 @@ from contextlib import ExitStack
 import pytest
 
 from refclock.cli import main
-from refclock.kerberos import srv
-from refclock.kerberos.asking import Kdc, ask_kdcs
+from refclock.errors import NotVettedError
+from refclock.kerberos import KdcOffset, srv
+from refclock.kerberos.asking import Kdc, ask_kdcs, by_system_clock
+from refclock.ports import stamp
 from refclock.units import NS_PER_MS, NS_PER_S
 from tests.integration.krb5kdc import REALM, Krb5Kdc, free_port
 from tests.unit.test_dns import srv as srv_record
@@ -167,7 +169,7 @@ def test_a_kdc_that_is_not_there(realm, capsys):
 
 def test_a_kdc_is_known_better_than_a_second(realm):
     """However many others ask it: MIT's says the same microseconds for a whole second."""
-    (udp,) = ask_kdcs(REALM, [Kdc(("127.0.0.1", realm[0].port), ("udp",))], 2000)
+    (udp,) = by_system_clock(ask_kdcs(REALM, [Kdc(("127.0.0.1", realm[0].port), ("udp",))], 2000))
     assert udp.low_ns <= 0 <= udp.high_ns
     assert udp.high_ns - udp.low_ns < 200 * NS_PER_MS
 
@@ -279,3 +281,17 @@ def test_as_a_program(realm):
     done = subprocess.run([sys.executable, "-m", *words], capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(done.stdout)["agreeing"] == 2
+
+
+def test_clause_1_the_offset_to_a_kdc_whose_clock_is_ahead(realm):
+    offset = KdcOffset(REALM, [Kdc(("127.0.0.1", realm[2].port))])
+    with pytest.raises(NotVettedError, match="no KDC was asked"):
+        offset.now()
+    offset.refresh()
+    told, ours_ns = offset.now(), stamp.now()[1]
+    assert told.earliest_ns <= ours_ns + 30 * NS_PER_S
+    assert ours_ns + 30 * NS_PER_S - NS_PER_S < told.latest_ns
+    assert told.bound_ns < 200 * NS_PER_MS
+    assert told.chain == (f"kdc:127.0.0.1:{realm[2].port}",)
+    offset.refresh()
+    assert offset.now().utc_ns > told.utc_ns

@@ -11,7 +11,7 @@ TOLERANCE = NS_PER_S
 
 def clock(peer, ahead_ms, over="udp", half_ms=1):
     middle, half = ahead_ms * NS_PER_MS, half_ms * NS_PER_MS
-    return Reading(peer, over, middle - half, middle + half, NS_PER_MS, 6, matched=True)
+    return Reading(peer, over, middle - half, middle + half, 0, NS_PER_MS, 6, matched=True)
 
 
 @pytest.mark.parametrize(

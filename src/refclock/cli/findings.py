@@ -10,7 +10,7 @@ from refclock.cli.chronyfindings import chrony
 from refclock.cli.finding import FAIL, OK, WARN, Finding
 from refclock.cli.status import ask
 from refclock.errors import ConfigError, PortError
-from refclock.kerberos.asking import Kdc, ask_kdcs
+from refclock.kerberos.asking import Kdc, ask_kdcs, by_system_clock
 from refclock.model import NtpReply, PortChange, SystemClock
 from refclock.policy import Policy
 from refclock.ports import Port, ports_of, stamp
@@ -166,7 +166,7 @@ def _kdcs(policy: Policy) -> Iterator[Finding]:
     """One answer of each KDC tells its clock to a second, which is enough to see whether Kerberos works."""
     settings = policy.realm
     kdcs = [Kdc(server, (settings.transport,)) for server in settings.kdcs]
-    for one in ask_kdcs(settings.realm, kdcs, settings.timeout_ms, rounds=1):
+    for one in by_system_clock(ask_kdcs(settings.realm, kdcs, settings.timeout_ms, rounds=1)):
         what = f"KDC {one.peer}"
         if one.trouble:
             yield Finding(

@@ -6,7 +6,7 @@ import os
 
 from refclock.cli.configfile import read_config
 from refclock.errors import ConfigError
-from refclock.kerberos.asking import Kdc, Reading, ask_kdcs
+from refclock.kerberos.asking import Kdc, Reading, ask_kdcs, by_system_clock
 from refclock.kerberos.krb5conf import Krb5Conf
 from refclock.kerberos.realm import US, Verdict, find_kdcs, judge, written_kdc
 from refclock.kerberos.srv import name_servers
@@ -50,7 +50,7 @@ def _milliseconds(text: str) -> int:
 def main(args: argparse.Namespace) -> int:
     """Print what each KDC says; 1 unless all of them answer and agree, with each other and with us."""
     realm, kdcs, source = _asked(args)
-    readings = ask_kdcs(realm, kdcs, args.timeout_ms)
+    readings = by_system_clock(ask_kdcs(realm, kdcs, args.timeout_ms))
     verdict = judge(readings, args.tolerance_ms * NS_PER_MS)
     good = not (verdict.astray or verdict.lost or any(one.trouble for one in readings))
     if args.json:

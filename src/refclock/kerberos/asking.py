@@ -24,8 +24,8 @@ _FINE_NS = 10 * NS_PER_MS
 _PREPARED_NS = 50 * NS_PER_MS
 # So long before its second's end a KDC is asked first.
 _MARGIN_NS = 3 * NS_PER_MS
-# The system clock may be slewed by a tenth while an answer is under way (adjtimex(2), "tick").
-_SLEWED = 10
+# A KDC's clock and our counter: 1000 ppm, twice what a kernel steers a clock by as a rule.
+_STRAY = 1000
 
 Server = tuple[str, int]
 
@@ -40,18 +40,28 @@ class Kdc:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One KDC over one transport: its clock less this host's lies from ``low_ns`` to ``high_ns``. The
-    quickest answer took ``trip_ns``; ``matched`` and ``code`` are the last one's (wire.krb5.KdcClock). Or
-    ``trouble``: why there is no time."""
+    """One KDC over one transport: its clock less CLOCK_MONOTONIC_RAW, when that was ``as_of_ns``, lies from
+    ``low_ns`` to ``high_ns``. The quickest answer took ``trip_ns``; ``matched`` and ``code`` are the last
+    one's (wire.krb5.KdcClock). Or ``trouble``: why there is no time."""
 
     peer: str
     over: str
     low_ns: int = 0
     high_ns: int = 0
+    as_of_ns: int = 0
     trip_ns: int = 0
     code: int = 0
     matched: bool = False
     trouble: str = ""
+
+    def shifted(self, by_ns: int, unc_ns: int = 0) -> "Reading":
+        """The same by another clock, which is ahead of this one by so much, give or take ``unc_ns``."""
+        return replace(self, low_ns=self.low_ns - by_ns - unc_ns, high_ns=self.high_ns - by_ns + unc_ns)
+
+    def at(self, raw_ns: int) -> "Reading":
+        """The same at another reading of the counter: two clocks stray from each other."""
+        strayed_ns = abs(raw_ns - self.as_of_ns) // _STRAY + 1
+        return replace(self.shifted(0, strayed_ns), as_of_ns=raw_ns)
 
     @property
     def fine(self) -> bool:
@@ -90,23 +100,21 @@ def _second_begins(known: Reading, first: bool) -> int:
     """When (raw) to send, so that the question arrives as the KDC's next second begins by a guess of its
     clock: the middle of what is possible; or, ``first``, the lowest, and a little before. That is right
     where the first answer was the first of its second, and then the end of the search."""
-    raw_ns, real_ns, _ = stamp.now()
     guess_ns = known.low_ns if first else (known.low_ns + known.high_ns) // 2
     early_ns = known.trip_ns // 2 + (known.trip_ns + _MARGIN_NS if first else 0)
-    soonest_ns = real_ns + guess_ns + _PREPARED_NS + early_ns
-    begins_ns = -(-soonest_ns // NS_PER_S) * NS_PER_S
-    return raw_ns + begins_ns - (real_ns + guess_ns) - early_ns
+    soonest_ns = stamp.raw() + guess_ns + _PREPARED_NS + early_ns
+    return -(-soonest_ns // NS_PER_S) * NS_PER_S - guess_ns - early_ns
 
 
 def _narrowed(known: Reading | None, found: Reading) -> Reading:
     """What both allow. Where that is nothing, a clock was stepped meanwhile: the later one counts."""
     if known is None or known.trouble or found.trouble:
         return found if known is None or known.trouble else known
-    low_ns, high_ns = max(known.low_ns, found.low_ns), min(known.high_ns, found.high_ns)
+    aged = known.at(found.as_of_ns)
+    low_ns, high_ns = max(aged.low_ns, found.low_ns), min(aged.high_ns, found.high_ns)
     if low_ns > high_ns:
         return found
-    trip_ns = min(known.trip_ns, found.trip_ns)
-    return replace(found, low_ns=low_ns, high_ns=high_ns, trip_ns=trip_ns)
+    return replace(found, low_ns=low_ns, high_ns=high_ns, trip_ns=min(known.trip_ns, found.trip_ns))
 
 
 def _reading(realm: str, peer: str, over: str, told: Sequence[Event] | str) -> Reading:
@@ -125,9 +133,15 @@ def _reading(realm: str, peer: str, over: str, told: Sequence[Event] | str) -> R
 
 
 def _placed(reply: KdcReply, clock: KdcClock) -> Reading:
-    """The KDC's clock less ours, its clock having been read at some moment between question and answer."""
+    """The KDC's clock was read at some moment between question and answer."""
+    low_ns, high_ns = clock.earliest_ns - reply.t4_raw_ns, clock.latest_ns - reply.t1_raw_ns
     trip_ns = reply.t4_raw_ns - reply.t1_raw_ns
-    latest_ns = reply.real_ns + reply.unc_ns
-    earliest_ns = reply.real_ns - reply.unc_ns - trip_ns - (trip_ns // _SLEWED + 1)
-    low_ns, high_ns = clock.earliest_ns - latest_ns, clock.latest_ns - earliest_ns
-    return Reading(reply.peer, reply.over, low_ns, high_ns, trip_ns, clock.code, clock.matched)
+    return Reading(
+        reply.peer, reply.over, low_ns, high_ns, reply.t4_raw_ns, trip_ns, clock.code, clock.matched
+    )
+
+
+def by_system_clock(readings: Sequence[Reading]) -> list[Reading]:
+    """The same with respect to this host's CLOCK_REALTIME, now."""
+    raw_ns, real_ns, unc_ns = stamp.now()
+    return [one if one.trouble else one.at(raw_ns).shifted(real_ns - raw_ns, unc_ns) for one in readings]

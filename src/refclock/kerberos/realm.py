@@ -69,14 +69,10 @@ def _merged(kdcs: Sequence[Kdc]) -> list[Kdc]:
 
 
 def judge(readings: Sequence[Reading], tolerance_ns: int) -> Verdict:
-    """Who agrees with whom: two clocks agree where they differ by no more than ``tolerance_ns``."""
+    """Who agrees with whom, by readings with respect to this host's system clock: two clocks agree where they
+    differ by no more than ``tolerance_ns``."""
     half_ns = (tolerance_ns + 1) // 2
-    reaches: dict[str, Interval] = {}
-    for one in readings:
-        reach = Interval(one.low_ns - half_ns, one.high_ns + half_ns, 0)
-        if not one.trouble and (one.peer not in reaches or reach.half_ns < reaches[one.peer].half_ns):
-            reaches[one.peer] = reach
-    voices = list(reaches.values())
+    voices = [_reach(one, half_ns) for one in best_of_each(readings)]
     ours = Interval(-half_ns, half_ns, 0)
     found = majority([*voices, ours], (len(voices) + 1) // 2 + 1)
     if found is None:
@@ -84,10 +80,32 @@ def judge(readings: Sequence[Reading], tolerance_ns: int) -> Verdict:
     span, agreeing = found
     astray = {} if ours.meets(span) else {US: _apart(ours, span)}
     for one in readings:
-        reach = Interval(one.low_ns - half_ns, one.high_ns + half_ns, 0)
+        reach = _reach(one, half_ns)
         if not one.trouble and not reach.meets(span):
             astray[f"{one.peer}/{one.over}"] = _apart(reach, span)
     return Verdict(astray, False, len(voices) + 1, agreeing)
+
+
+def agreed(readings: Sequence[Reading], tolerance_ns: int) -> list[Reading]:
+    """The best reading of each KDC that agrees with most of them, the narrowest first; none where there is no
+    majority. The host has no voice."""
+    half_ns = (tolerance_ns + 1) // 2
+    best = best_of_each(readings)
+    found = majority([_reach(one, half_ns) for one in best], len(best) // 2 + 1)
+    return [] if found is None else [one for one in best if _reach(one, half_ns).meets(found[0])]
+
+
+def best_of_each(readings: Sequence[Reading]) -> list[Reading]:
+    """Each KDC's narrowest reading, the narrowest of all first: a KDC has one voice however it is asked."""
+    best: dict[str, Reading] = {}
+    for one in sorted(readings, key=lambda one: one.high_ns - one.low_ns):
+        if not one.trouble:
+            best.setdefault(one.peer, one)
+    return list(best.values())
+
+
+def _reach(one: Reading, half_ns: int) -> Interval:
+    return Interval(one.low_ns - half_ns, one.high_ns + half_ns, 0)
 
 
 def _apart(one: Interval, span: Interval) -> int:
