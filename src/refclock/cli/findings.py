@@ -155,8 +155,8 @@ def _servers(policy: Policy, ports: list[Port]) -> Iterator[Finding]:
     if widest_ns > limit_ns:
         yield Finding(
             "NTP quorum",
-            f"these servers tell UTC to {show_ns(int(widest_ns)).lstrip('+')} at best, and a quorum wider than "
-            f"E_q ({show_ns(limit_ns).lstrip('+')}) cannot judge: it will veto nothing",
+            f"these servers tell UTC to {show_ns(int(widest_ns)).lstrip('+')} at best, and a quorum wider "
+            f"than E_q ({show_ns(limit_ns).lstrip('+')}) cannot judge: it will veto nothing",
             WARN,
             "name nearer servers, or choose a greater quorum_error_us",
         )
