@@ -150,13 +150,14 @@ class Blame:
         return Accuse(at_ns, "ntp", evidence | {"witnesses": ["receiver", "raw"]})
 
     def _counter_left(self, at_ns: int, told_ns: int, left: Departure, began_ns: int) -> bool:
-        """The quorum left the raw counter as well. If not, it is the receiver that had walked away, within
-        the masks, and now steps back: naming the counter would forget the gate for it."""
+        """The quorum left the raw counter as well, and so far that it cannot have stood still. If not, it may
+        be the receiver that had walked away, within the masks, and now steps back: naming the counter would
+        forget the gate for it."""
         found = self._ntp_moved(at_ns, told_ns, began_ns)
         if found is None:
             return False
         towards = found[0] if left.moved_ns > 0 else -found[0]
-        return towards >= abs(left.moved_ns) - found[1]
+        return towards > found[1] and towards >= abs(left.moved_ns) - found[1]
 
 
 def _accuse(raw_ns: int, verdict: Verdict) -> Accuse:
