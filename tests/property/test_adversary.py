@@ -90,7 +90,8 @@ FOUND = {
     ),
     "the same, with servers too coarse to show that they had stood still": (
         f'{{{HOST}, "seed": 2031341100, "servers": 3, "liars": 0, "oscillator": "slow", '
-        '"rate_ppt": 10515587, "enrolled_unc_ppt": 400000, "poll_s": 900, "coarse": true, "moves": [["wait", 1220, 0, 0], '
+        '"rate_ppt": 10515587, "enrolled_unc_ppt": 400000, "poll_s": 900, "coarse": true, '
+        '"moves": [["wait", 1220, 0, 0], '
         '["restart", 1039, 0, 0], ["ramp", 2216, 35057898, 0], ["gap", 234, 0, 0], '
         '["ntp-late", 0, 8504425, 0], ["hug", 84, 1, 893135877018], ["ramp", 2011, -246580285, 0]]}'
     ),
