@@ -57,7 +57,8 @@ def main(args: argparse.Namespace) -> int:
             path = os.path.join(place, "enroll.jsonl.gz")
             print(f"Recording for {args.seconds} s; an interrupt measures what there is.", file=sys.stderr)
             writer = CaptureWriter(path, capture_header(policy, text))
-            Runtime(ports_of(policy), Nobody(), (), Journal(), capture=writer, record=True).run(args.seconds)
+            asker = Nobody(policy.receiver.protocol)
+            Runtime(ports_of(policy), asker, (), Journal(), capture=writer, record=True).run(args.seconds)
             measured = measure(path)
     rates = _show(measured, policy)
     if rates is None or not agreed(args.yes, "Enroll these rates?"):

@@ -5,24 +5,43 @@ from collections.abc import Mapping, Sequence
 
 from refclock.capture import CaptureWriter
 from refclock.cli.configfile import config_argument, read_config, seconds_argument
-from refclock.model import Decision, Event
+from refclock.core.asking.poller import Poller
+from refclock.core.seconds.line import Line
+from refclock.model import Decision, Event, PpsEdge, SerialBytes, SerialSent
+from refclock.policy import CESIUM_PORT, RECEIVER_PORT
 from refclock.ports import ports_of
 from refclock.runtime import Runtime
 from refclock.runtime.header import capture_header
 from refclock.sinks.journal import Journal
 from refclock.sinks.notify import Notifier
+from refclock.wire.families import dialogue_of
 
 EXAMPLE = "refclock record --config /etc/refclock.toml --out receiver.jsonl.gz --seconds 3600"
 
 
 class Nobody:
-    """Stands where the core stands in a daemon, and decides nothing."""
+    """Stands where the core stands in a daemon, and decides nothing: but a receiver that speaks only when
+    asked is asked, or there were nothing to record."""
+
+    def __init__(self, protocol: str) -> None:
+        dialogue = dialogue_of(protocol)
+        self._poller = None if dialogue is None else Poller(dialogue, RECEIVER_PORT)
+        self._line = None if dialogue is None else Line(protocol)
 
     def step(self, event: Event) -> Sequence[Decision]:
-        return ()
+        if self._poller is None or self._line is None:
+            return ()
+        if isinstance(event, SerialBytes) and event.port == RECEIVER_PORT:
+            for report, _ in self._line.feed(event):
+                self._poller.on_report(report)
+        elif isinstance(event, SerialSent) and event.port == RECEIVER_PORT:
+            self._poller.on_sent(event.data, event.raw_ns)
+        elif isinstance(event, PpsEdge) and event.port != CESIUM_PORT:
+            self._poller.on_pulse(event.raw_ns - (event.real_ns - event.at_ns))
+        return self._poller.on_time(event.raw_ns)
 
     def wake_at(self) -> int | None:
-        return None
+        return None if self._poller is None else self._poller.wake_at()
 
     def view(self, raw_ns: int) -> dict[str, object]:
         return {}
@@ -48,6 +67,12 @@ def main(args: argparse.Namespace) -> int:
     text, policy = read_config(args.config)
     capture = CaptureWriter(args.out, capture_header(policy, text))
     runtime = Runtime(
-        ports_of(policy), Nobody(), (), Journal(), capture=capture, notifier=Notifier(), record=True
+        ports_of(policy),
+        Nobody(policy.receiver.protocol),
+        (),
+        Journal(),
+        capture=capture,
+        notifier=Notifier(),
+        record=True,
     )
     return runtime.run(args.seconds)

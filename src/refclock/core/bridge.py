@@ -5,6 +5,7 @@ Nothing here reads a clock: time is what the events say. The same events give th
 
 from collections.abc import Callable, Mapping, Sequence
 
+from refclock.core.asking.poller import Poller
 from refclock.core.seconds.health import ReceiverHealth
 from refclock.core.seconds.interval import RawRate
 from refclock.core.seconds.line import Line
@@ -25,16 +26,18 @@ from refclock.model import (
     Mode,
     NtpReply,
     PhcReading,
+    PortChange,
     PpsEdge,
     RtcTick,
     SerialBytes,
+    SerialSent,
     SourceReport,
     SystemClock,
     Withhold,
 )
-from refclock.policy import CESIUM_PORT, COMPANION_PORT, Policy
+from refclock.policy import CESIUM_PORT, COMPANION_PORT, RECEIVER_PORT, Policy
 from refclock.units import NS_PER_S, S_PER_DAY
-from refclock.wire.families import PPS_ONLY
+from refclock.wire.families import PPS_ONLY, dialogue_of
 from refclock.wire.report import Label, LeapInfo
 
 # An edge fetched later than this cannot be placed well on the raw counter.
@@ -57,7 +60,7 @@ class Bridge:
         self._pulse_port = CESIUM_PORT if policy.cesium_is_primary and policy.cesium else None
         self._cesium_edge_kind = policy.cesium.edge if policy.cesium else "assert"
         self._listen_anew()
-        # Ticks, port changes and notes do no more than let time pass.
+        # Ticks and notes do no more than let time pass.
         self._handlers: dict[type, Callable[..., Sequence[Refused | Decision]]] = {
             SerialBytes: self._on_bytes,
             PpsEdge: self._on_pps,
@@ -68,6 +71,8 @@ class Bridge:
             KdcReply: self.vetting.witnesses.on_kdc,
             SystemClock: self._on_system,
             Command: self._on_command,
+            SerialSent: self._on_sent,
+            PortChange: self._on_port,
         }
         self._ports: dict[str, str] = {}
         self._latest_ns = -(1 << 63)
@@ -86,6 +91,8 @@ class Bridge:
         if settings.pulse_only:
             self.standard = Standard(self.policy, self.health, self.vetting.witnesses.leap)
         self._line = None if settings.protocol in PPS_ONLY else Line(settings.protocol)
+        dialogue = dialogue_of(settings.protocol)
+        self.poller = None if dialogue is None else Poller(dialogue, RECEIVER_PORT)
         self._companion_line = None if companion is None else Line(companion.protocol)
         self._stepped_ns: int | None = None
 
@@ -104,6 +111,8 @@ class Bridge:
                 (self.standard or self.pairing).forget_edges()
                 found.append(Refused(event.raw_ns, "clock-step", abs(stepped), 0))
         found += self.vetting.on_time(event.raw_ns)
+        if self.poller is not None:
+            found += self.poller.on_time(event.raw_ns)
         handler = self._handlers.get(type(event))
         if handler is not None:
             found += handler(event)
@@ -111,7 +120,8 @@ class Bridge:
 
     def wake_at(self) -> int | None:
         """When (raw ns) a Tick should come at the latest, or None."""
-        return self.vetting.deadline_ns()
+        due = [self.vetting.deadline_ns(), None if self.poller is None else self.poller.wake_at()]
+        return min((one for one in due if one is not None), default=None)
 
     def view(self, raw_ns: int) -> dict[str, object]:
         """The state for people and monitors, as JSON-able values (docs/status.md)."""
@@ -145,11 +155,23 @@ class Bridge:
         found: list[Refused | Decision] = []
         for report, arrival in self._line.feed(event):
             self.health.hear(report, arrival.raw_ns)
+            for further in () if self.poller is None else self.poller.on_report(report):
+                self.health.hear(further, arrival.raw_ns)
             if isinstance(report, Label) and self.standard is None:
                 found += self._vet(self._paired(report, arrival, witnesses.rate))
             elif isinstance(report, LeapInfo):
                 witnesses.leap.announce(report.change, report.at_s)
         return found
+
+    def _on_sent(self, event: SerialSent) -> tuple[()]:
+        if self.poller is not None and event.port == RECEIVER_PORT:
+            self.poller.on_sent(event.data, event.raw_ns)
+        return ()
+
+    def _on_port(self, event: PortChange) -> tuple[()]:
+        if self.poller is not None and event.port == RECEIVER_PORT:
+            self.poller.begin_anew(event.raw_ns)
+        return ()
 
     def _paired(self, label: Label, arrival: SerialBytes, rate: RawRate) -> list[Second | Refused]:
         dated = self.vetting.dates.dated(label)
@@ -175,6 +197,8 @@ class Bridge:
             return []
         if event.port != (self._pulse_port or event.port) or not self._mine("pps", event.port):
             return []
+        if self.poller is not None:
+            self.poller.on_pulse(placed.raw_ns)
         edge = Edge(placed.raw_ns, placed.unc_ns, event.at_ns)
         if self.standard is not None:
             told, rate = namers(self.vetting, edge.raw_ns), self.vetting.witnesses.rate

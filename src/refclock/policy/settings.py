@@ -7,6 +7,8 @@ from refclock.policy.gpsd import GpsdAddress, gpsd_address
 from refclock.policy.limits import Limits
 from refclock.wire.families import is_standard
 
+# What the receiver's line is called in captures.
+RECEIVER_PORT = "gps0"
 # What the cesium's pulse is called in captures; every other PPS is the receiver's.
 CESIUM_PORT = "cs0"
 # And the second receiver's line, which numbers the pulses of a standard that has no label.

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from refclock.wire import gpsdjson, nmea, timecode, ubx
+from refclock.wire import csac, gpsdjson, hp, hp5071, jackson, nmea, prs10, sa5x, timecode, ubx
+from refclock.wire.dialogue import Dialogue
 from refclock.wire.framing import Framer
 
 AUTO = "auto"
@@ -22,7 +23,8 @@ class Family:
     ``checked``: its frames carry a checksum, so that `auto` may look for them on any line; others are
     believed where the operator names them, or by the rule of `recognise`. ``baud`` and ``framing`` are what
     its receivers usually come with. ``label_edge`` and ``timescale`` say for people what its labels are;
-    for the program each label says its own (`report.Label`). ``polled``: it speaks only when asked.
+    for the program each label says its own (`report.Label`). ``dialogue``: what it is asked, where it speaks
+    (or tells its health) only then. ``beside``: families whose messages come on the same line.
     ``says``: "time", "leap" (seconds), "health", "sawtooth"; nothing at all for a family that is recognised
     only to tell the operator, in ``advice``, what to do about it.
     """
@@ -35,9 +37,15 @@ class Family:
     framing: str = "8N1"
     label_edge: str = "previous"
     timescale: str = "utc"
-    polled: bool = False
+    dialogue: Dialogue | None = None
+    beside: tuple[str, ...] = ()
     says: tuple[str, ...] = ("time",)
     advice: str = ""
+
+    @property
+    def polled(self) -> bool:
+        """It is asked."""
+        return self.dialogue is not None
 
 
 # Where frames of two families could begin at the same byte, the earlier row is tried first; where a line
@@ -74,6 +82,32 @@ _ROWS = (
         gpsdjson.PROTOCOL, "gpsd's JSON (the line itself is gpsd's)", gpsdjson.Framer, checked=False,
         says=("time", "health"),
     ),
+    Family(
+        hp.PROTOCOL, "HP, Symmetricom 58503A, Z3801A, Z3805A", hp.Framer, checked=False, label_edge="next",
+        timescale="UTC once the zone is told (T2) or the leap count (T1)", says=("time", "leap", "health"),
+        dialogue=hp.DIALOGUE, advice="leave its echo on; a Z3801A wants 19200 7O1",
+    ),
+    Family(
+        jackson.PROTOCOL, "Jackson Labs: NMEA, and health by SCPI", jackson.Framer, checked=False,
+        baud=115200, says=("time", "health"), dialogue=jackson.DIALOGUE, beside=(nmea.PROTOCOL,),
+        advice="switch its NMEA on: GPGGA, GPRMC or GPZDA each second",
+    ),
+    Family(
+        hp5071.PROTOCOL, "5071A cesium", hp5071.Framer, checked=False, label_edge="none", timescale="none",
+        says=("health",), dialogue=hp5071.DIALOGUE, advice="name its baud rate; set its pulse to UTC by hand",
+    ),
+    Family(
+        csac.PROTOCOL, "CSAC SA.45s, SA65", csac.Framer, checked=False, baud=57600, label_edge="none",
+        timescale="none", says=("health",), dialogue=csac.DIALOGUE, advice="set its pulse to UTC by hand",
+    ),
+    Family(
+        sa5x.PROTOCOL, "SA5X rubidium", sa5x.Framer, checked=False, baud=57600, label_edge="none",
+        timescale="none", says=("health",), dialogue=sa5x.DIALOGUE, advice="set its pulse to UTC by hand",
+    ),
+    Family(
+        prs10.PROTOCOL, "SRS PRS10, FS725 rubidium", prs10.Framer, checked=False, label_edge="none",
+        timescale="none", says=("health",), dialogue=prs10.DIALOGUE, advice="set its pulse to UTC by hand",
+    ),
 )  # fmt: skip
 FAMILIES: dict[str, Family] = {row.name: row for row in _ROWS}
 CHECKED = frozenset(row.name for row in _ROWS if row.checked)
@@ -87,7 +121,14 @@ def is_standard(protocol: str) -> bool:
 
 def families_of(protocol: str) -> frozenset[str]:
     """The families that a configuration's ``protocol`` stands for: all with checksums for "auto"."""
-    return CHECKED if protocol == AUTO else frozenset((protocol,))
+    row = FAMILIES.get(protocol)
+    return CHECKED if protocol == AUTO else frozenset((protocol, *(row.beside if row is not None else ())))
+
+
+def dialogue_of(protocol: str) -> Dialogue | None:
+    """What a receiver of this family is asked; None where nothing is."""
+    row = FAMILIES.get(protocol)
+    return None if row is None else row.dialogue
 
 
 def doubts(protocol: str, timescale: str) -> tuple[str, str]:

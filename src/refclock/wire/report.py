@@ -73,6 +73,13 @@ class LeapInfo(Report):
 
 
 @dataclass(frozen=True, slots=True)
+class Reply(Report):
+    """An answer as it stands, where only the question tells what it means; ``text`` is printable ASCII."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Health(Report):
     """Anything that speaks for or against the receiver. None is unknown."""
 
@@ -84,6 +91,7 @@ class Health(Report):
     position: tuple[int, int] | None = None  # latitude and longitude of the antenna, 1e-7 degrees
     holdover: bool | None = None  # going on without its reference, by its own oscillator
     holdover_s: int | None = None  # for how long, where it says so
+    locked: bool | None = None  # a frequency standard's own word: it is locked to its atoms
 
 
 def on_time(report: Report) -> int:

@@ -128,6 +128,13 @@ REASONS = {
         "find who sets the clock beside chrony",
     ),
     "edge-stale": Reason("absent", "the pulse was fetched too late to be placed", "ns", _WAIT),
+    "standard-unlocked": Reason(
+        "absent", "the standard itself says that it is not locked", "", "read its own display or log"
+    ),
+    "standard-unknown": Reason(
+        "absent", "the standard's line does not say whether it is locked", "",
+        "see what is wrong with the line; or do without it: receiver.protocol = \"pps-only\"",
+    ),
     "numbering": Reason(
         "wait", "too few witnesses are sharp enough to number the second of a pulse without label",
         "witnesses",

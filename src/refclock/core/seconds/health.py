@@ -10,6 +10,8 @@ from refclock.wire.report import Health, Label, LeapInfo, Report, TimeOfDay
 _VALID_FOR_NS = 2_500_000_000
 # Slower messages (leap seconds, antenna, jamming) come every few seconds to minutes.
 _STATUS_FOR_NS = 120 * NS_PER_S
+# A standard is asked each second or two; a slow line takes its time.
+_LOCKED_FOR_NS = 16 * NS_PER_S
 
 _FAULTS = {
     "antenna": ("open", "short"),
@@ -40,6 +42,7 @@ class ReceiverHealth:
         self._utc: dict[str, tuple[bool, int]] = {}
         self._status: dict[str, tuple[str, int]] = {}
         self._pulse_unlocked_ns: int | None = None
+        self._locked: dict[str, tuple[bool, int]] = {}
 
     def hear(self, report: Report, raw_ns: int) -> None:
         """Take in a report that arrived at ``raw_ns``."""
@@ -64,6 +67,8 @@ class ReceiverHealth:
                 told = raw_ns - (report.holdover_s or 0) * NS_PER_S
                 since = None if not report.holdover else told if since is None else min(since, told)
                 self._holdover[report.message] = since, raw_ns
+            if report.locked is not None:
+                self._locked[report.message] = report.locked, raw_ns
             if report.pulse_locked is not None:
                 self._pulse_unlocked_ns = None if report.pulse_locked else raw_ns
         if valid is not None:
@@ -81,6 +86,11 @@ class ReceiverHealth:
         words = [word for word, at in self._utc.values() if raw_ns - at <= _STATUS_FOR_NS]
         return None if not words else all(words)
 
+    def locked(self, raw_ns: int) -> bool | None:
+        """A standard's own word on its lock; None when it has not been heard of late."""
+        words = [word for word, at in self._locked.values() if raw_ns - at <= _LOCKED_FOR_NS]
+        return None if not words else all(words)
+
     def fault(self, raw_ns: int) -> Fault | None:
         """For what the receiver disqualifies itself now."""
         for subject, bad in _FAULTS.items():
@@ -89,6 +99,8 @@ class ReceiverHealth:
                 return Fault(subject)
         if self._pulse_unlocked_ns is not None and raw_ns - self._pulse_unlocked_ns <= _VALID_FOR_NS:
             return Fault("pulse-unlocked")
+        if self.locked(raw_ns) is False:
+            return Fault("standard-unlocked")
         age_ns = self._holdover_age_ns(raw_ns)
         if age_ns > self._holdover_ns:
             return Fault("receiver-holdover", age_ns, self._holdover_ns)

@@ -13,6 +13,7 @@ from refclock.core.seconds.leap import LeapSeconds
 from refclock.core.seconds.pairing import Edge, Refused, Second, edge_window_ns
 from refclock.policy import Policy
 from refclock.units import NS_PER_S, nearest_second, scale_up
+from refclock.wire.families import PPS_ONLY
 
 # So many must tell the second; one alone, who may lie, never names it.
 _NAMERS = 2
@@ -29,6 +30,8 @@ class Standard:
         self._limits = policy.limits
         self._delay_ns = policy.pulse.delay_ns if policy.pulse else 0
         self._health = health
+        # Where it has a line, somebody must say on it that the standard is locked.
+        self._speaks = policy.receiver.protocol not in PPS_ONLY
         self._leap = leap
         self._grid_ns: int | None = None
         self._last_ns: int | None = None
@@ -111,8 +114,8 @@ class Standard:
     ) -> Second | Refused:
         """One pulse in its place: its second, or why it has none."""
         self._answered_ns = edge.raw_ns
-        if self._health.valid(edge.raw_ns) is False:
-            return Refused(edge.raw_ns, "receiver-invalid", 0, 1)
+        if self._speaks and self._health.locked(edge.raw_ns) is None:
+            return Refused(edge.raw_ns, "standard-unknown", 0, 1)
         named = self._count(edge, rate, counted) if counted is not None else self._ask(edge, told)
         if isinstance(named, Refused):
             return named

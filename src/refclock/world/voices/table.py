@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 from refclock.wire.families import AUTO, FAMILIES, PPS_ONLY, is_standard
+from refclock.world.voices.hp import Hp
+from refclock.world.voices.jackson import JacksonLabs
 from refclock.world.voices.nmea import Nmea
+from refclock.world.voices.standards import Csac, Hp5071, Prs10, Sa5x
 from refclock.world.voices.ubx import Mixed, Ubx
 from refclock.world.voices.voice import Voice
 
@@ -27,6 +30,12 @@ VOICES: dict[str, Row] = {
     "nmea": _row(Nmea, "nmea"),
     "ubx": _row(Ubx, "ubx"),
     "mixed": _row(Mixed, AUTO, like="ubx"),
+    "hp": _row(Hp, "hp"),
+    "jackson-labs": _row(JacksonLabs, "jackson-labs"),
+    "5071a": _row(Hp5071, "5071a"),
+    "csac": _row(Csac, "csac"),
+    "sa5x": _row(Sa5x, "sa5x"),
+    "prs10": _row(Prs10, "prs10"),
     # A standard without a serial line has nothing to say.
     PPS_ONLY[0]: Row(Voice, PPS_ONLY[0], 9600, "8N1"),
 }
