@@ -645,3 +645,42 @@ def test_079_an_rtc_that_nobody_set():
     """A battery clock a second off does not agree with the servers, and nothing is numbered."""
     went = course(receiver="pps-only", minutes=35, attacks=("rtc:+1s@0",))
     check(went, fed=0, most=0, reasons={"numbering-conflict"})
+
+
+def test_080_an_hp_that_is_asked():
+    """A Z3801A, asked for the name of each coming pulse, is fed after the cold dwell."""
+    check(course(receiver="hp", minutes=33), mode="vetted", fed=170, worst=10 * US, accused=[])
+
+
+def test_081_a_jackson_labs():
+    """A Fury tells the time by NMEA and its health on the same line when asked."""
+    check(course(receiver="jackson-labs", minutes=33), mode="vetted", fed=170, worst=10 * US, accused=[])
+
+
+def test_082_a_csac_that_loses_its_atoms():
+    """A chip-scale cesium is numbered and fed until it says that it has lost its lock."""
+    went = course(receiver="csac", minutes=34, attacks=("no-fix@32m",))
+    check(went, mode="holdover", fed=110, worst=10 * US, before_s=1925, reasons={"standard-unlocked"})
+
+
+def test_083_a_cesium_clock_that_tells_how_it_is():
+    """A 5071A is numbered by others; what its own clock shows is never looked at."""
+    went = course(receiver="5071a", profile="kdc-cesium", minutes=62)
+    check(went, mode="vetted", fed=100, worst=10 * US, accused=[])
+
+
+def test_084_a_rubidium_whose_line_falls_silent():
+    """A PRS10 that no longer says whether it is locked is no longer fed, though its pulse goes on."""
+    went = course(receiver="prs10", minutes=34, attacks=("gap:10m@32m",))
+    check(went, mode="holdover", fed=110, worst=10 * US, before_s=1940)
+
+
+def test_085_an_sa5x():
+    """An SA5X's answers are read in the light of its questions."""
+    check(course(receiver="sa5x", minutes=32), mode="vetted", fed=110, worst=10 * US, accused=[])
+
+
+def test_086_an_hp_whose_antenna_came_off():
+    """A Z3801A in holdover says so, and goes on being judged; nothing wrong is fed."""
+    went = course(receiver="hp", minutes=40, attacks=("no-fix@32m",))
+    check(went, worst=20 * US, accused=[])

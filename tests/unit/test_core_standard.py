@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from refclock.core.seconds.health import ReceiverHealth
+from refclock.core.seconds.health import Fault, ReceiverHealth
 from refclock.core.seconds.interval import Interval, RawRate
 from refclock.core.seconds.leap import LeapSecond, LeapSeconds
 from refclock.core.seconds.line import Line
@@ -43,9 +43,9 @@ witnesses = "the cesium itself is what is vetted"
 class Bench:
     """A standard beside two witnesses who are right to 5 and 100 ms; times in ms, seconds from ``UTC_S``."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str = PULSE) -> None:
         self.health, self.leap = ReceiverHealth(100, 10**9), LeapSeconds()
-        self.standard = Standard(parse_policy(PULSE), self.health, self.leap)
+        self.standard = Standard(parse_policy(text), self.health, self.leap)
         self.number = 0
         self.off_ns, self.halves = [0, 0], [5 * MS, 100 * MS]
 
@@ -110,11 +110,16 @@ def test_where_the_counter_is_unsure_it_does_not_count():
     assert bench.edge(125_001_000, since, rate) == [("numbering-lost", 250_002_000)]
 
 
-def test_a_standard_that_says_it_is_ill_is_believed_at_once():
-    bench = Bench()
-    assert bench.edge(0) == [0]
-    bench.health.hear(Health("x", "y", 0, 1, fix=False), 500 * MS)
-    assert bench.edge(1000) == [("receiver-invalid", 0)]
+def test_a_standard_with_a_line_must_say_on_it_whether_it_is_locked():
+    bench = Bench(PULSE.replace("pps-only", "prs10"))
+    assert bench.edge(0) == [("standard-unknown", 0)]
+    bench.health.hear(Health("x", "y", 0, 1, locked=True), 500 * MS)
+    assert bench.edge(1000) == [1]
+    assert bench.health.fault(NS_PER_S) is None
+    bench.health.hear(Health("x", "z", 0, 1, locked=False), 1500 * MS)
+    assert bench.health.fault(2 * NS_PER_S) == Fault("standard-unlocked")
+    assert bench.edge(16_000) == [16]
+    assert bench.edge(18_000) == [("standard-unknown", 0)]
 
 
 def test_pulses_are_ordered_and_missed_ones_counted():

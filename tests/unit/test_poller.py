@@ -122,7 +122,7 @@ def test_the_same_in_other_words_where_no_answer_comes():
     assert bench.at(2900) == b""
     assert bench.at(3900) == b"\r\n!^*5E\r\n"
     bench.poller.on_report(Health("csac", "^", 0, 1, locked=True))
-    assert bench.at(3950) == b""
+    assert bench.at(3950) == b""  # the header is no proof, and waits for its turn
     assert bench.at(4900) == b"!^*5E\r\n"
 
 

@@ -5,8 +5,8 @@ byte 0x53 is ever sent. ``!^`` gives the telemetry, ``!6`` its header; in checks
 command and answer carries ``*HH``, the exclusive or of what stands between ``!`` and ``*``. Its time of day
 counts from power-on and is no date.
 
-Source: SA.45s CSAC user's guide (098-00055-000), command list and telemetry; the two checksums in
-tests/unit/test_csac.py are from there.
+Source: SA.45s CSAC user's guide (098-00055-000), command list and telemetry; its checksums are in
+tests/unit/test_answers.py.
 """
 
 import re

@@ -84,7 +84,7 @@ _ROWS = (
     ),
     Family(
         hp.PROTOCOL, "HP, Symmetricom 58503A, Z3801A, Z3805A", hp.Framer, checked=False, label_edge="next",
-        timescale="UTC once the zone is told (T2) or the leap count (T1)", says=("time", "leap", "health"),
+        timescale="UTC once its zone is told", says=("time", "leap", "health"),
         dialogue=hp.DIALOGUE, advice="leave its echo on; a Z3801A wants 19200 7O1",
     ),
     Family(

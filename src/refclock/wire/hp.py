@@ -7,8 +7,8 @@ time is not valid; cc: the sum of all before it, mod 256. The zone is asked for,
 told the same twice running; a T2 without a zone is local time, a T1 without a leap-second count GPS time.
 Neither is ever fed. What an answer without a name of its own belongs to, the echo of the question tells.
 
-Sources: HP 58503A/59551A user's guide, chapter 5 (097-59551-02); the two codes in tests/unit/test_hp.py are
-live ones.
+Source: HP 58503A/59551A operating and programming guide, command reference; the codes in
+tests/unit/test_hp.py are two of live receivers.
 """
 
 import re
@@ -46,7 +46,7 @@ _LOCKED, _IN_HOLDOVER, _USELESS = 0, 2, 3
 _CHANGES = {b"+": 1, b"0": 0, b"-": -1}
 _FLAGS = rb"(\d)(\d)([+0\-])(\d)(\d)([0-9A-Fa-f]{2})"
 # Z3801A and kin answer in either of two manners: 1.5E+02,1 and 150,1.
-_DURATION = rb"([+\-]?\d{1,9})(?:\.(\d{1,9}))?(?:E([+\-]?\d{1,2}))?,([01])"
+_DURATION = rb"([+\-]?\d{1,9})(?:\.(\d{1,9}))?(?:E([+\-]?\d{1,3}))?,([01])"
 _LONGEST_HOLDOVER_S = 10**8
 
 
@@ -67,18 +67,24 @@ class Framer(Answers):
                 (rb"[+\-]?\d{1,3}", self._count),
             ),
         )
-        self._asked = b""
+        self._asked, self._asked_end = b"", 0
         # Each as told last, and as believed: told twice running.
         self._zone: tuple[int | None, int | None] = (None, None)
         self._leap: tuple[int | None, int | None] = (None, None)
 
-    def _echo(self, found: re.Match[bytes], _start: int, _end: int) -> Sequence[Report]:
-        self._asked = found[0][:-1]
+    def _echo(self, found: re.Match[bytes], _start: int, end: int) -> Sequence[Report]:
+        self._asked, self._asked_end = found[0][:-1], end
         return ()
+
+    def _question(self, start: int) -> bytes:
+        """What was asked, for an answer that begins right behind its echo's CR and LF; the end of a damaged
+        one must not pass for an answer."""
+        asked, self._asked = self._asked, b""
+        return asked if start - self._asked_end <= 1 else b""
 
     def _pair(self, found: re.Match[bytes], start: int, end: int) -> Sequence[Report] | None:
         """Hours and minutes of the zone; or whole seconds of a holdover, in two digits."""
-        asked, self._asked = self._asked, b""
+        asked = self._question(start)
         if asked == _HOLDOVER and found[2] in (b"0", b"1"):
             return self._held(int(found[1]), found[2] == b"1", start, end)
         if asked != _ZONE:
@@ -89,7 +95,7 @@ class Framer(Answers):
         return (Report(PROTOCOL, "TZONE", start, end),)
 
     def _duration(self, found: re.Match[bytes], start: int, end: int) -> Sequence[Report]:
-        asked, self._asked = self._asked, b""
+        asked = self._question(start)
         if asked != _HOLDOVER:
             return ()
         whole, rest, power = found[1], found[2] or b"", int(found[3] or b"0")
@@ -104,7 +110,7 @@ class Framer(Answers):
         )
 
     def _count(self, found: re.Match[bytes], start: int, end: int) -> Sequence[Report]:
-        asked, self._asked = self._asked, b""
+        asked = self._question(start)
         if asked != _LEAP:
             return ()
         told = int(found[0][:-1])

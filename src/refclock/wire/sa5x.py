@@ -3,7 +3,7 @@
 ``{get,Locked|HH}`` is answered ``[=1|HH]``, an error ``[!n|HH]``; HH is the exclusive or of what stands
 between the bracket and the bar. An answer does not say what was asked.
 
-Source: SA5X user's guide (DS50002938), serial interface.
+Source: SA5X user's guide (Microchip), serial interface; its two examples are in tests/unit/test_answers.py.
 """
 
 import re

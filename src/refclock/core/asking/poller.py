@@ -110,6 +110,10 @@ class Poller:
             self._others[index] = not self._others[index]
             self._resync = True
             self._quiet_ns = raw_ns + _QUIET_NS
+            if not self.proven:
+                # What proves the family is asked again soon, however rarely else; but not for ever.
+                soon = _RARELY * NS_PER_S if self._in_a_row >= _MISSES else 0
+                self._due[index] = min(self._due[index], raw_ns + soon)
         if self._in_a_row >= _MISSES:
             self.proven = False
         self._asked = None
