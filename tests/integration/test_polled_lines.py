@@ -25,13 +25,14 @@ LONGEST_S = 12
 class Daemon:
     """The ports of one receiver and the core, in a loop as plain as can be."""
 
-    def __init__(self, stage: Stage, family: str) -> None:
+    def __init__(self, stage: Stage, family: str, further: str = "") -> None:
         row = FAMILIES[family]
         text = f"""
 [receiver]
 device = "{stage.device}"
 protocol = "{family}"
 baud = {row.baud}
+{further}
 [pps]
 device = "emulated:{stage.pps_path}"
 """
@@ -176,3 +177,19 @@ def test_a_line_that_comes_back_must_prove_itself_again(staged):
     daemon.handle(daemon.serial.on_ready())
     assert daemon.bridge.poller is not None
     assert not daemon.bridge.poller.proven
+
+
+@pytest.mark.parametrize("protocol", ["27.31", "18.00"])
+def test_a_u_blox_is_configured_in_ram_and_read_back(tmp_path, protocol):
+    with Stage(tmp_path, "ubx", servers=0) as stage:
+        settings = vars(stage.receiver._voice)["settings"]
+        settings.protocol = protocol
+        daemon = Daemon(stage, "ubx", "configure = true")
+        assert daemon.bridge.configurer is not None
+        try:
+            daemon.run(lambda self: self.bridge.configurer.state == "configured")
+        finally:
+            daemon.close()
+        assert len(settings.items) + len(settings.rates) >= 3
+        assert settings.stored == 0
+        assert stage.error is None

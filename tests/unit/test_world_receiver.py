@@ -16,10 +16,10 @@ from refclock.world.attacks import DEEDS, attack_table, parse_attack
 from refclock.world.chance import Chance
 from refclock.world.deeds import month_end
 from refclock.world.receiver import Receiver
-from refclock.world.voices.table import DATED, VOICES
+from refclock.world.voices.table import VOICES
 
 START_S = 1_803_859_200
-PERSONALITY = DATED
+PERSONALITY = ("nmea", "ubx", "mixed")
 
 
 class Heard:

@@ -5,6 +5,7 @@ Nothing here reads a clock: time is what the events say. The same events give th
 
 from collections.abc import Callable, Mapping, Sequence
 
+from refclock.core.asking.configurer import Configurer
 from refclock.core.asking.poller import Poller
 from refclock.core.seconds.health import ReceiverHealth
 from refclock.core.seconds.interval import RawRate
@@ -93,6 +94,7 @@ class Bridge:
         self._line = None if settings.protocol in PPS_ONLY else Line(settings.protocol)
         dialogue = dialogue_of(settings.protocol)
         self.poller = None if dialogue is None else Poller(dialogue, RECEIVER_PORT)
+        self.configurer = Configurer(RECEIVER_PORT) if settings.configure else None
         self._companion_line = None if companion is None else Line(companion.protocol)
         self._stepped_ns: int | None = None
 
@@ -113,6 +115,8 @@ class Bridge:
         found += self.vetting.on_time(event.raw_ns)
         if self.poller is not None:
             found += self.poller.on_time(event.raw_ns)
+        if self.configurer is not None:
+            found += self.configurer.on_time(event.raw_ns)
         handler = self._handlers.get(type(event))
         if handler is not None:
             found += handler(event)
@@ -120,7 +124,8 @@ class Bridge:
 
     def wake_at(self) -> int | None:
         """When (raw ns) a Tick should come at the latest, or None."""
-        due = [self.vetting.deadline_ns(), None if self.poller is None else self.poller.wake_at()]
+        due = [self.vetting.deadline_ns()]
+        due += [one.wake_at() for one in (self.poller, self.configurer) if one is not None]
         return min((one for one in due if one is not None), default=None)
 
     def view(self, raw_ns: int) -> dict[str, object]:
@@ -153,6 +158,8 @@ class Bridge:
         if self._line is None or not self._mine("serial", event.port):
             return []
         found: list[Refused | Decision] = []
+        if self.configurer is not None:
+            found += self.configurer.on_bytes(event.data, event.raw_ns)
         for report, arrival in self._line.feed(event):
             self.health.hear(report, arrival.raw_ns)
             for further in () if self.poller is None else self.poller.on_report(report):
@@ -169,8 +176,9 @@ class Bridge:
         return ()
 
     def _on_port(self, event: PortChange) -> tuple[()]:
-        if self.poller is not None and event.port == RECEIVER_PORT:
-            self.poller.begin_anew(event.raw_ns)
+        for one in (self.poller, self.configurer):
+            if one is not None and event.port == RECEIVER_PORT:
+                one.begin_anew(event.raw_ns)
         return ()
 
     def _paired(self, label: Label, arrival: SerialBytes, rate: RawRate) -> list[Second | Refused]:

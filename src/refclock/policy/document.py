@@ -101,7 +101,10 @@ def _day(document: Document, written: object) -> int:
 
 
 def _receiver(document: Document, name: str, further: tuple[str, ...] = ()) -> ReceiverSettings | None:
-    known = ("device", "protocol", "baud", "framing", "timescale", "message_delay_us", "message_jitter_us")
+    known = (
+        "device", "protocol", "baud", "framing", "timescale", "configure", "message_delay_us",
+        "message_jitter_us",
+    )  # fmt: skip
     table = document.table(name, known)
     if table is None:
         return None
@@ -123,6 +126,13 @@ def _receiver(document: Document, name: str, further: tuple[str, ...] = ()) -> R
     if "timescale" in table:
         timescale = document.text(name, "timescale", table["timescale"], ("utc",))
         settings = replace(settings, timescale=timescale)
+    if "configure" in table:
+        configure = table["configure"]
+        if not isinstance(configure, bool):
+            raise document.fail(name, "configure", f"expected true or false, found {configure!r}.")
+        if configure and (settings.protocol != "ubx" or name != "receiver"):
+            raise document.fail(name, "configure", 'only the receiver is, with protocol = "ubx".')
+        settings = replace(settings, configure=configure)
     if "message_delay_us" in table:
         delay_us = document.integer(name, "message_delay_us", table["message_delay_us"], 0, 1_500_000)
         settings = replace(settings, message_delay_ns=delay_us * NS_PER_US)

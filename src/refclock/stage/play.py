@@ -145,7 +145,7 @@ class Stage:
             self._at(self._second * NS_PER_S - _AHEAD_NS, self._prepare)
             self._show(self._rtc_ns(self.truth.now_ns()) // NS_PER_S)
             self._at(self.truth.now_ns(), self._tick)
-            if self.receiver.polls:
+            if self.receiver.listens:
                 self._at(self.truth.now_ns(), self._listen)
             self._thread.start()
             ends.callback(self._stop)
@@ -241,7 +241,7 @@ class Stage:
                 return
             if self.voice == "noise":
                 data = bytes(self._noise.between(0, 255) for _ in range(_NOISE_BYTES))
-            if not self.receiver.polls:
+            if not self.receiver.listens:
                 with suppress(OSError):  # what the daemon said to its receiver; EIO while nobody is there
                     os.read(self._master, 4096)
             with suppress(OSError):  # nobody reads, and the line's buffer is full

@@ -162,6 +162,11 @@ class Receiver:
         """What a host must ask in each second: ns after the true second, and the bytes."""
         return self._voice.polls
 
+    @property
+    def listens(self) -> bool:
+        """It hears what is written to it."""
+        return bool(self._voice.polls) or self._voice.listens
+
     def hears(self, at_ns: int, data: bytes) -> list[tuple[int, bytes]]:
         """The host wrote ``data``, whose last byte arrived at true ns ``at_ns``. The chunks of the answers,
         with the true instants (ns) of their last bytes; none while the receiver is silent."""
@@ -178,7 +183,7 @@ class Receiver:
 
     def _remember(self, second: int, own_second: int, offset_ns: int, moment: Moment) -> None:
         """What `hears` answers from: the last seconds that were asked for."""
-        if self._voice.polls:
+        if self.listens:
             self._recent[own_second] = (second * NS_PER_S + offset_ns, own_second, moment)
             while len(self._recent) > _REMEMBERED:
                 del self._recent[next(iter(self._recent))]

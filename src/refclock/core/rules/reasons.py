@@ -128,6 +128,18 @@ REASONS = {
         "find who sets the clock beside chrony",
     ),
     "edge-stale": Reason("absent", "the pulse was fetched too late to be placed", "ns", _WAIT),
+    "configure-refused": Reason(
+        "note", "the receiver refused to send a message that it was asked for (class and id)", "",
+        "nothing to do where the others suffice; a receiver without TIM-TP names no coming pulse",
+    ),
+    "configure-differs": Reason(
+        "note", "the receiver did not keep what it was asked for (class and id)", "",
+        "configure it by hand, or look for another program that does",
+    ),
+    "configure-silent": Reason(
+        "note", "the receiver did not answer while it was being configured (class and id)", "",
+        "see whether anything can be sent to it; else configure it by hand",
+    ),
     "standard-unlocked": Reason(
         "absent", "the standard itself says that it is not locked", "", "read its own display or log"
     ),

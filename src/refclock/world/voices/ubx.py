@@ -1,18 +1,32 @@
 """u-blox UBX, alone or beside NMEA on one line."""
 
-from refclock.units import S_PER_WEEK
+from refclock.units import NS_PER_MS, S_PER_WEEK
 from refclock.world import encoders
 from refclock.world.chance import Chance
 from refclock.world.labels import Label
 from refclock.world.moment import Moment
 from refclock.world.voices.nmea import Nmea
-from refclock.world.voices.voice import Voice
+from refclock.world.voices.ubxset import Settings
+from refclock.world.voices.voice import Now, Voice
 
+_THINKS_NS = 8 * NS_PER_MS
 _ANTENNA = {"ok": 2, "short": 3, "open": 4}
 
 
 class Ubx(Voice):
-    """NAV-PVT, NAV-TIMEUTC, NAV-STATUS; NAV-TIMELS and MON-HW now and then; TIM-TP of the next pulse."""
+    """NAV-PVT, NAV-TIMEUTC, NAV-STATUS; NAV-TIMELS and MON-HW now and then; TIM-TP of the next pulse.
+
+    They come whatever is set; ``settings`` is what somebody has configured."""
+
+    listens = True
+
+    def __init__(self, chance: Chance, start_s: int) -> None:
+        super().__init__(chance, start_s)
+        self.settings = Settings()
+
+    def hears(self, data: bytes, now: Now) -> list[tuple[int, bytes]]:
+        answer = self.settings.hears(data)
+        return [(_THINKS_NS, answer)] if answer else []
 
     def says(self, label: Label, moment: Moment) -> list[bytes]:
         if moment.gps_week is not None:

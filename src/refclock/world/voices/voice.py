@@ -25,6 +25,9 @@ class Voice:
     the true second in which the world began.
     """
 
+    listens = False
+    """It hears what a host writes though nobody need ask it anything."""
+
     polls: tuple[tuple[int, bytes], ...] = ()
     """What a host asks in each second: ns after the true second, and the bytes. A simulated world, in which
     no daemon runs, writes these itself; a live one leaves it to the daemon. Empty: it hears nothing."""
