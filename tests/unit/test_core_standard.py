@@ -406,3 +406,39 @@ def test_a_message_behind_the_first_of_a_burst_does_not_move_it():
     said = receiver.interval(120 * MS, SURE)
     assert said is not None
     assert (said.lo_ns + said.hi_ns) // 2 == UTC_S * NS_PER_S + 120 * MS
+
+
+# ---- what people are told of it -------------------------------------------------------------------
+
+
+def test_check_looks_at_its_pulse_and_at_the_second_receiver(tmp_path):
+    from refclock.cli.findings import examine
+
+    missing = tmp_path / "nothing"
+    text = CESIUM + f'[companion]\ndevice = "{missing}"\n'
+    text = text.replace("[cesium]", f'[cesium]\ndevice = "emulated:{tmp_path}/pulse"')
+    found = {one.what: one for one in examine(parse_policy(text), "conf")}
+    assert found["receiver"].found == "a standard without labels: the witnesses number its pulses"
+    assert "emulated pulse" in found["pulse"].found
+    assert "no such device" in found["second receiver"].found
+
+
+def test_the_ports_of_a_standard_are_in_the_capture_s_header():
+    from refclock.runtime.header import port_table
+
+    ports = port_table(parse_policy(CESIUM + COMPANION))
+    assert ports["num0"]["protocol"] == "nmea"
+    assert "cs0" in ports
+    assert "gps0" not in ports
+
+
+def test_after_a_lock_an_operator_has_it_numbered_anew():
+    host = pulses().feed()
+    host.shift_ns = 20 * MS
+    host.second(1000)
+    host.shift_ns = 0
+    assert reasons(host.second(20)) == {"locked"}
+    host.command("rearm", reason="the pulse was synchronised by hand")
+    host.second(1900)
+    assert host.mode is Mode.VETTED
+    assert host.worst_ns() == 0

@@ -36,12 +36,13 @@ def examine(policy: Policy, config: str) -> Iterator[Finding]:
         yield Finding(f"limit {row.key}", f"{row.default} -> {row.chosen}: {row.reason}", WARN)
     ports = {port.name: port for port in ports_of(policy)}
     yield _receiver(policy, ports.get("gps0"))
-    yield _pulse(policy, ports.get("pps0"))
+    yield _pulse(policy, ports.get("cs0" if policy.cesium_is_primary else "pps0"))
     yield from _clock(policy, ports["sys0"], ports.get("rtc0"))
     yield from _servers(policy, [port for name, port in ports.items() if name.startswith("ntp")])
     yield from _kdcs(policy)
-    if "phc0" in ports:
-        yield _opened(ports["phc0"], "PHC")
+    for name, what in (("num0", "second receiver"), ("phc0", "PHC")):
+        if name in ports:
+            yield _opened(ports[name], what)
     if "chrony0" in ports:
         yield chrony_sources(ports["chrony0"])
     yield from chrony(policy)

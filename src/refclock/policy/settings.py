@@ -21,8 +21,8 @@ REALM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 @dataclass(frozen=True, slots=True)
 class ReceiverSettings:
     """The serial receiver. ``device`` is a path; ``protocol`` is "auto", a family's name, or one of PPS_ONLY
-    (wire.families). For one that gpsd owns they are a gpsd:// address and "gpsd". ``configure``: switch on the
-    messages that are needed, in its RAM (UBX only).
+    (wire.families). For one that gpsd owns they are a gpsd:// address and "gpsd". ``configure``: switch on
+    the messages that are needed, in its RAM (UBX only).
 
     ``message_delay_ns`` and ``message_jitter_ns`` matter only without PPS: how long after the second
     the label's message begins to arrive, and how far that may vary either way. ``timescale`` is "utc"
