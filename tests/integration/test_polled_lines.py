@@ -126,7 +126,7 @@ def test_an_hp_names_each_coming_pulse(staged):
         codes = [one for one in self.reports if isinstance(one, Label) and one.timescale == "utc"]
         return len(codes) >= 3
 
-    # The zone is asked each 16 s, and believed when told twice: somebody else asks it the second time.
+    # The zone is believed when told twice: to make it short somebody else asks it the second time.
     daemon.run(lambda self: b":PTIME:TZONE?" in heard)
     daemon.handle(daemon.serial.perform(b":PTIME:TZONE?\r"))
     asked = len(daemon.asked)

@@ -26,7 +26,7 @@ from refclock.units import NS_PER_S, show_ns
 from refclock.world.attack import Attack
 from refclock.world.attacks import DEEDS, parse_attack
 from refclock.world.quantities import Kind, parse_quantity
-from refclock.world.voices.table import DATED
+from refclock.world.voices.table import CONFIRMING
 
 # Where the table's amount shows nothing within a minute.
 _LIVE_AMOUNTS = {
@@ -63,7 +63,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--attack", action="append", default=[], metavar="ATTACK",
         help="see below; repeatable; none for peace (step:+100ms)",
     )  # fmt: skip
-    parser.add_argument("--receiver", choices=DATED, default="nmea", help="what it speaks (nmea)")
+    parser.add_argument("--receiver", choices=CONFIRMING, default="nmea", help="what it speaks (nmea)")
     parser.add_argument("--profile", choices=PROFILES, default="kdc", help="the host's profile (kdc)")
     parser.add_argument(
         "--offset",

@@ -28,14 +28,14 @@ _PHASE_NS, _LATER_NS = 150 * NS_PER_MS, 500 * NS_PER_MS
 _SHORTLY_NS = 400 * NS_PER_MS
 
 
-def _slowly(asked: bytes, answer: str) -> Question:
-    return Question(asked + b"\r", (answer,), _SLOWLY_S, _LATER_NS, _SHORTLY_NS)
+def _slowly(asked: bytes, answer: str, every_s: int = _SLOWLY_S) -> Question:
+    return Question(asked + b"\r", (answer,), every_s, _LATER_NS, _SHORTLY_NS)
 
 
 DIALOGUE = Dialogue(
     (
         Question(_CODE + b"\r", ("T2", "T1"), phase_ns=_PHASE_NS),
-        _slowly(_ZONE, "TZONE"),
+        _slowly(_ZONE, "TZONE", 4),
         _slowly(_LEAP, "LEAP"),
         _slowly(_HOLDOVER, "HOLDOVER"),
     ),

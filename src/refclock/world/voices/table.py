@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from refclock.wire.families import AUTO, FAMILIES, PPS_ONLY, is_standard
+from refclock.wire.families import AUTO, FAMILIES, PPS_ONLY, dialogue_of, is_standard
 from refclock.world.voices.hp import Hp
 from refclock.world.voices.jackson import JacksonLabs
 from refclock.world.voices.nmea import Nmea
@@ -41,3 +41,5 @@ VOICES: dict[str, Row] = {
 }
 # Those that tell the time by themselves: all but the standards.
 DATED = tuple(name for name, row in VOICES.items() if not is_standard(row.protocol))
+# Those of them that confirm their leap count, so that a demonstration need not last the cold dwell.
+CONFIRMING = tuple(name for name in DATED if dialogue_of(VOICES[name].protocol) is None)
