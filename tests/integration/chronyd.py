@@ -12,11 +12,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.integration.ending import end
 
 # What could move a clock or reach beyond this host. -x keeps the clock safe all the same.
 _FORBIDDEN = (
@@ -104,8 +105,8 @@ class Chronyd:
 
     def _await_socket(self) -> None:
         assert self._process is not None
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
+        limit = time.monotonic() + 10
+        while time.monotonic() < limit:
             if self._process.poll() is not None:
                 raise AssertionError(f"chronyd ended at once:\n{self.log.read_text()}")
             if self._socket.exists():
@@ -116,14 +117,7 @@ class Chronyd:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                self._process.terminate()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        end(self._process)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def ask(self, *words: str) -> list[list[str]]:

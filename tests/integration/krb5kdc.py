@@ -13,6 +13,8 @@ from typing import Self
 
 import pytest
 
+from tests.integration.ending import end
+
 REALM = "EXAMPLE.TEST"
 
 
@@ -71,8 +73,8 @@ class Krb5Kdc:
 
     def _await_service(self) -> None:
         assert self._process is not None
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
+        limit = time.monotonic() + 20
+        while time.monotonic() < limit:
             if self._process.poll() is not None:
                 raise AssertionError(f"krb5kdc ended at once:\n{(self.directory / 'output').read_text()}")
             try:
@@ -86,13 +88,7 @@ class Krb5Kdc:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        end(self._process)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
@@ -14,7 +15,7 @@ from refclock.ports.kdc import KdcPort, kdc_ports
 from refclock.units import NS_PER_MS, NS_PER_S
 from refclock.wire import krb5
 from refclock.wire.krb5 import KdcClock, KdcQuestion, KdcRefusal, decode_answer, encode_question, frame
-from tests.integration.loopback import Listener, ask, collect
+from tests.integration.loopback import Listener, ask, collect, making
 from tests.unit.test_krb5 import AT_NS, END_NS, error, name
 
 REALM = "EXAMPLE.TEST"
@@ -55,31 +56,25 @@ class Acceptor:
 
 @pytest.fixture
 def server():
-    made = Listener()
-    yield made
-    made.socket.close()
+    with closing(Listener()) as made:
+        yield made
 
 
 @pytest.fixture
 def acceptor():
-    made = Acceptor()
-    yield made
-    made.close()
+    with closing(Acceptor()) as made:
+        yield made
+
+
+def opened(address, transport="udp", poll_s=300, timeout_ms=300):
+    port = KdcPort(RealmSettings((address,), REALM, poll_s, timeout_ms, transport), address, "kdc0")
+    port.open()
+    return port
 
 
 @pytest.fixture
 def make():
-    made = []
-
-    def new(address, transport="udp", poll_s=300, timeout_ms=300):
-        port = KdcPort(RealmSettings((address,), REALM, poll_s, timeout_ms, transport), address, "kdc0")
-        made.append(port)
-        port.open()
-        return port
-
-    yield new
-    for port in made:
-        port.close()
+    yield from making(opened)
 
 
 def test_an_answer_is_passed_on_with_its_stamps(server, make):

@@ -1,6 +1,7 @@
 """The NTP client against servers on loopback that are silent, lie, flood or are not there."""
 
 import socket
+from contextlib import closing
 
 import pytest
 
@@ -10,7 +11,7 @@ from refclock.policy import NtpSettings
 from refclock.ports import stamp
 from refclock.ports.ntp import NtpPort, describe, ntp_ports
 from refclock.units import NS_PER_MS, NS_PER_S
-from tests.integration.loopback import Listener, ask, collect
+from tests.integration.loopback import Listener, ask, collect, making
 
 
 class Server(Listener):
@@ -23,23 +24,17 @@ class Server(Listener):
 
 @pytest.fixture
 def server():
-    made = Server()
-    yield made
-    made.socket.close()
+    with closing(Server()) as made:
+        yield made
 
 
 @pytest.fixture
 def make():
-    made = []
-
-    def new(address, poll_s=16, timeout_ms=200):
-        port = NtpPort(NtpSettings((address,), poll_s, timeout_ms), address, "ntp0")
-        made.append(port)
-        return port
-
-    yield new
-    for port in made:
-        port.close()
+    yield from making(
+        lambda address, poll_s=16, timeout_ms=200: NtpPort(
+            NtpSettings((address,), poll_s, timeout_ms), address, "ntp0"
+        )
+    )
 
 
 def test_an_answer_is_passed_on_with_its_stamps(server, make):

@@ -314,6 +314,14 @@ def test_check_passes_with_warnings_only(tmp_path, capsys):
     assert shown.splitlines()[-1].startswith("no failures, ")
 
 
+def test_check_looks_at_the_directory_of_the_time_file(tmp_path, capsys):
+    path = tmp_path / "refclock.toml"
+    path.write_text(f'[time]\nfile = "{tmp_path}/time"\n')
+    cli.main(["check", "--config", str(path)])
+    shown = [line.split() for line in capsys.readouterr().out.splitlines() if "time file" in line]
+    assert [line[:3] for line in shown] == [["ok", "time", "file"]]
+
+
 def test_check_asks_each_server_once(there, capsys, monkeypatch):
     from refclock.cli import findings
 

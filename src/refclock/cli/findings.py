@@ -47,6 +47,8 @@ def examine(policy: Policy, config: str) -> Iterator[Finding]:
         yield chrony_sources(ports["chrony0"])
     yield from chrony(policy)
     yield _status(policy)
+    if policy.time_file is not None:
+        yield _directory("time file", policy.time_file, "RuntimeDirectory=refclock")
     yield _state(policy)
     yield _leap(policy)
 
