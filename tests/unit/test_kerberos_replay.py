@@ -290,6 +290,40 @@ def test_a_cache_that_cannot_be_asked_lets_nobody_in(path, make, monkeypatch):
     assert cache.judge(A, at(0)) is Judgement.ACCEPTED
 
 
+def test_a_disk_that_is_full_lets_nobody_in_and_breaks_nothing(make):
+    cache = make()
+    cache.judge(A, at(0))
+    (pages,) = cache._file.execute("PRAGMA page_count").fetchone()
+    cache._file.execute(f"PRAGMA max_page_count = {pages}")
+    judged = []
+
+    def judge_on():
+        for number in range(10_000):
+            judged.append(cache.judge(b"%d" % number, at(1)))
+
+    with pytest.raises(ReplayCacheError, match="database or disk is full"):
+        judge_on()
+    assert set(judged) == {Judgement.ACCEPTED}
+    assert cache.judge(A, at(0)) is Judgement.REPLAYED
+    cache._file.execute("PRAGMA max_page_count = 1000000")
+    left_out = b"%d" % len(judged)
+    assert cache.judge(left_out, at(1)) is Judgement.ACCEPTED, "it was not let in, nor remembered"
+
+
+def test_a_commit_that_fails_is_no_judgement(make, path):
+    """Somebody reads while it is to be committed, and goes on reading."""
+    cache = make()
+    cache._file.execute("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM memory").fetchall()
+    with pytest.raises(ReplayCacheError, match="database is locked"):
+        cache.judge(A, at(0))
+    other.execute("COMMIT")
+    other.close()
+    assert cache.judge(A, at(0)) is Judgement.ACCEPTED
+
+
 def test_a_clock_that_fails_changes_nothing(make, clock, monkeypatch):
     cache = make()
 

@@ -152,13 +152,8 @@ class ReplayCache:
         with self._lock:
             try:
                 file = self._file = self._file or self._open()
-                file.execute("BEGIN IMMEDIATE")
-                try:
+                with _whole(file):
                     yield file
-                except BaseException:
-                    file.execute("ROLLBACK")
-                    raise
-                file.execute("COMMIT")
             except (sqlite3.Error, OSError) as error:
                 raise ReplayCacheError(
                     f"{self._path}: the replay cache cannot be asked ({error}), so nobody may be let in; "
@@ -183,7 +178,8 @@ class ReplayCache:
         # Autocommit: the transactions are written out here. Threads take turns by our own lock.
         file = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
-            file.execute("PRAGMA synchronous = FULL")
+            # FULL would let a power cut bring back the journal of a transaction that was told as done.
+            file.execute("PRAGMA synchronous = EXTRA")
             self._prepare(file)
         except BaseException:
             file.close()
@@ -192,8 +188,7 @@ class ReplayCache:
 
     def _prepare(self, file: sqlite3.Connection) -> None:
         """Make the tables, once, whoever comes first."""
-        file.execute("BEGIN IMMEDIATE")
-        try:
+        with _whole(file):
             (version,) = file.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 for statement in filter(str.strip, _TABLES.split(";")):
@@ -204,7 +199,15 @@ class ReplayCache:
                 file.execute(f"PRAGMA user_version = {_FORMAT}")
             elif version != _FORMAT:
                 raise OSError(f"it is of version {version}; this program knows {_FORMAT}")
-        except BaseException:
-            file.execute("ROLLBACK")
-            raise
+
+
+@contextmanager
+def _whole(file: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing. Some errors end a transaction by themselves."""
+    file.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         file.execute("COMMIT")
+    finally:
+        if file.in_transaction:
+            file.execute("ROLLBACK")
