@@ -121,7 +121,7 @@ def test_an_empty_file_is_a_kdc():
         ("[receiver]\nprotocol = 'pps-only'", "conf:2: receiver.protocol: without labels all rests on the"),
         ("[pps]\n[companion]\ndevice = '/dev/x'", "conf:2: companion: it numbers the pulses of a receiver"),
         ("[companion]\nprotocol = 'none'", "conf:2: companion.protocol: expected one of auto, "),
-        ("[receiver]\n\nprotocol = 'loran'", "conf:3: receiver.protocol: expected one of auto, 5071a, arbiter, "),
+        ("[receiver]\n\nprotocol = 'loran'", "conf:3: receiver.protocol: expected one of auto, 5071a, "),
         ("[receiver]\ndevice = ''", "conf:2: receiver.device: expected a non-empty string, found ''"),
         ("[receiver]\nframing = '5X5'", "conf:2: receiver.framing"),
         (
