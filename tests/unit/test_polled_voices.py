@@ -154,3 +154,10 @@ def test_a_jackson_labs_speaks_by_itself_and_when_asked():
 
 def test_a_voice_that_knows_no_answer_says_nothing():
     assert told(made(Asked), b"anything\r\n", now()) == b""
+
+
+def test_a_garbled_reading_is_said_in_place_of_the_right_one():
+    voice = made(Hp)
+    answer = told(voice, b":PTIME:TCODE?\r", now(reading=civil(START_S + 99)._replace(hour=62)))
+    assert b"T22027030162" in answer
+    assert reports("hp", answer) == []

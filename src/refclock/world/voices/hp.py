@@ -46,7 +46,9 @@ class Hp(Scpi):
                 NS_PER_S - now.since_ns + _AFTER_PULSE_NS,
             )
         when, moment = coming.when, now.moment
-        if self.zone != (0, 0):
+        if moment.reading is not None:
+            when = moment.reading
+        elif self.zone != (0, 0):
             when = civil(coming.posix_s + self.zone[0] * 3600 + self.zone[1] * 60)
         leap = "+" if moment.change > 0 else "-" if moment.change < 0 else "0"
         figures = "30" if moment.fix else "62"

@@ -104,7 +104,7 @@ def _bracketed(body: str) -> str:
 class Prs10(Asked):
     """The rubidium of two letters."""
 
-    polls = ((90 * NS_PER_MS, b"LO?\r"), (300 * NS_PER_MS, b"ID?\r"), (600 * NS_PER_MS, b"ST?\r"))
+    polls = ((90 * NS_PER_MS, b"LO?\r"), (600 * NS_PER_MS, b"ST?\r"))
     terminator = b"\r"
 
     def answer(self, command: str, now: Now) -> tuple[int, str | None]:
