@@ -12,7 +12,7 @@ class JacksonLabs(Scpi):
     """RMC, GGA and ZDA, and a health word."""
 
     identity = "Jackson Labs, Fury, 1.23, Firmware Rev 1.21"
-    polls = ((700 * NS_PER_MS, b"*IDN?\r\n"), (850 * NS_PER_MS, b"SYNC:HEALTH?\r\n"))
+    polls = ((850 * NS_PER_MS, b"SYNC:HEALTH?\r\n"),)
 
     def says(self, label: Label, moment: Moment) -> list[bytes]:
         when = label.when
