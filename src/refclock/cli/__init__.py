@@ -12,6 +12,7 @@ from refclock.errors import RefclockError
 # verb: what it does. Each lives in refclock.cli.<verb> and offers EXAMPLE, arguments(parser), main(args).
 VERBS = {
     "run": "vet a receiver's seconds and hand them to chrony (the daemon)",
+    "detect": "find receivers, and what to configure for them",
     "check": "judge a configuration and this host before the first start",
     "status": "ask the running daemon what it trusts, and why",
     "now": "the time, how well it is known, and what it rests on",
