@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,10 @@ from refclock import cli
 from refclock.detect.devices import Line
 from refclock.detect.enrolment import default_way, enrolment, rules_file
 from refclock.errors import ConfigError
+from refclock.policy import parse_policy
+from refclock.world import encoders
+from refclock.world.encoders import civil
+from tests.integration.personalities import START_S
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 LIST = """
@@ -185,6 +191,7 @@ def test_the_verb_writes_the_rule_where_it_is_told(tmp_path, capsys, monkeypatch
     ("words", "said"),
     [
         (["--by", "path"], "belong to --enroll"),
+        (["--probe", "--list"], "give one of them"),
         (["--enroll", "gps0"], "exactly one DEVICE"),
         (["--enroll", "gps0", "/nowhere/tty"], "name a serial line"),
         (["--enroll", "gps0", "/"], "not a device"),
@@ -202,3 +209,39 @@ def test_a_directory_that_cannot_be_written(capsys, monkeypatch):
     monkeypatch.setattr("refclock.cli.detect.line_of", lambda _path, known: known[0])
     assert cli.main(["detect", "--enroll", "gps0", "x", "--rules-dir", "/nowhere"]) == 2
     assert "such as /etc/udev/rules.d" in capsys.readouterr().err
+
+
+@pytest.mark.integration
+def test_a_receiver_on_usb_from_its_ids_to_its_configuration(bed, usb_line, tmp_path):
+    """The verb in a process of its own: the real pyudev, and a line on which umockdev lets it talk."""
+    (tmp_path / "played").write_text(usb_line("1546:01a8", link="ublox_usb1_2")[0] + BOARD)
+    process = subprocess.Popen(
+        bed(tmp_path / "played", sys.executable, "-m", "refclock", "detect", "--json", "/dev/ttyACM0"),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )  # fmt: skip
+    assert process.stdin is not None
+    for second in range(100):
+        if process.poll() is not None:
+            break
+        said = encoders.nav_timeutc(
+            civil(START_S + second), START_S + second, 18, valid=7, t_acc_ns=20, nano=0
+        )
+        with suppress(BrokenPipeError):
+            print(
+                json.dumps({"say": ["/dev/ttyACM0", said.decode("latin-1")]}), file=process.stdin, flush=True
+            )
+        time.sleep(0.2)
+    with suppress(BrokenPipeError):
+        process.stdin.close()
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, told = process.stdout.read(), process.stderr.read()
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait() == 0, told + out
+    (line,) = json.loads(out)["lines"]
+    assert (line["outcome"], line["family"], line["usb"]) == ("speaks", "ubx", "1546:01a8")
+    policy = parse_policy(line["configuration"])
+    assert policy.receiver.device == "/dev/refclock/ublox_usb1_2"
+    assert policy.receiver.protocol == "ubx"

@@ -48,7 +48,6 @@ def main():
             os.write(bed.get_dev_fd(device), text.encode("latin-1"))
         else:
             child.send_signal(signal.SIGTERM)
-        print(json.dumps(order), file=sys.stderr, flush=True)
         return False
 
     def listen():

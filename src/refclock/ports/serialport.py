@@ -47,8 +47,8 @@ class SerialPort(DevicePort):
 
     def _open(self) -> str:
         settings = self._settings
-        _refuse_unsuitable(settings.device)
-        _refuse_held(settings.device)
+        refuse_unsuitable(settings.device)
+        refuse_held(settings.device)
         line = _QuietSerial()
         line.port = settings.device
         line.baudrate = settings.baud
@@ -62,7 +62,7 @@ class SerialPort(DevicePort):
             self._serial = line
             _finish(line)
         except (OSError, termios.error) as error:  # SerialException is an OSError, its errno often missing
-            raise _explain(settings.device, error) from None
+            raise explain(settings.device, error) from None
         self.fd = line.fileno()
         return f"opened {settings.device} at {settings.baud} {settings.framing}"
 
@@ -119,14 +119,14 @@ def _finish(line: serial.Serial) -> None:
         line.set_low_latency_mode(True)
 
 
-def _refuse_unsuitable(device: str) -> None:
+def refuse_unsuitable(device: str) -> None:
     """What is not a character device is not opened at all: opening a FIFO or a file has effects."""
     if not device:
         raise PortError("receiver.device: no device is configured; set it to a path like /dev/ttyUSB0.")
     try:
         mode = os.stat(device).st_mode
     except OSError as error:
-        raise _explain(device, error) from None
+        raise explain(device, error) from None
     if not file_kind.S_ISCHR(mode):
         kind = "a directory" if file_kind.S_ISDIR(mode) else "not a device"
         raise PortError(
@@ -135,7 +135,7 @@ def _refuse_unsuitable(device: str) -> None:
         )
 
 
-def _refuse_held(device: str) -> None:
+def refuse_held(device: str) -> None:
     """gpsd takes no flock, so being able to lock the line proves nothing."""
     others = holders(device)
     if others:
@@ -149,7 +149,7 @@ def _held(device: str, whom: str) -> str:
     )
 
 
-def _explain(device: str, error: Exception) -> PortError:
+def explain(device: str, error: Exception) -> PortError:
     """One line: what, where, what was expected, how to mend it."""
     number = _errno(error)
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR):

@@ -40,6 +40,11 @@ class _Candidate:
         del self._held[:-_HELD_MAX]
         return []
 
+    @property
+    def hopeful(self) -> bool:
+        """A legal frame was heard, but too few."""
+        return not self.proven and self._run > 0
+
     def _count(self, label: Label) -> None:
         before, self._latest = self._latest, label
         if before is not None and (label.utc_s, label.message) != (before.utc_s, before.message):
@@ -90,6 +95,13 @@ class Recogniser:
         for one in self._candidates.values():
             reports += one.hear(one.scanner.finish())
         return reports
+
+    @property
+    def hopeful(self) -> bool:
+        """Frames were heard that prove nothing yet: more of them might."""
+        counts = self._checked.counters.frames.values()
+        heard = any(0 < count < CHECKED_FRAMES for count in counts)
+        return heard or any(one.hopeful for one in self._candidates.values())
 
     def names(self) -> tuple[str, ...]:
         """The families proven so far, those first that a configuration should name first."""
