@@ -111,6 +111,25 @@ def test_a_silent_line_is_given_up_soon_and_one_of_noise_is_not(hasty):
     assert finding.heard.size > 100
 
 
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"serial": 'F"\\1', "port": "p"}, ('F"\\1', "")),
+        ({"port": "pci-0000:00:14.0-usb-0:2:1.0"}, ("", "pci-0000:00:14.0-usb-0:2:1.0")),
+        ({}, ("", "")),
+    ],
+)
+def test_the_configuration_pins_the_receiver_and_names_its_pulse(known, said):
+    line = Line(
+        "/dev/ttyUSB0", "/dev/refclock/gps0", ids="0403:6001", pulses=("/dev/refclock/gps0.pps",), **known
+    )
+    heard = sniff.Heard(("nmea",), Setting(4800))
+    policy = parse_policy(configuration(examining.Finding(line, SPEAKS, heard=heard)))
+    assert (policy.receiver.serial, policy.receiver.path) == said
+    assert policy.pps is not None
+    assert policy.pps.device == "/dev/refclock/gps0.pps"
+
+
 # ---- asking -------------------------------------------------------------------------------------------
 
 

@@ -1,11 +1,14 @@
 """Run by the system's Python under umockdev-wrapper: DESCRIPTION COMMAND... plays the described devices to
 the command, and does what lines of JSON on standard input ask for:
 
-{"add": TEXT}, {"remove": SYSPATH}, {"uevent": [SYSPATH, ACTION]}, {"say": [DEVICE, TEXT]}, {"stop": true}
+{"add": TEXT}, {"clear": SYSPATH}, {"uevent": [SYSPATH, ACTION]}, {"say": [DEVICE, TEXT]}, {"stop": true},
+{"link": [NAME, TARGET]} and {"unlink": NAME} below /dev. "clear" removes a device and all below it; a line on
+which the command listens hangs up by that.
 """
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,13 +37,29 @@ def main():
     child = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL)
     loop = GLib.MainLoop()
 
+    def hang_up(node):
+        """Close the other end of a line. umockdev keeps a map of the ptys that it made, and trips over its
+        own entry when the kernel gives out the same one again."""
+        os.close(bed.get_dev_fd("/dev/" + node))
+        shutil.rmtree(f"{bed.get_root_dir()}/dev/.ptymap", ignore_errors=True)
+
     def obey(line):
         order = json.loads(line)
         if "add" in order:
             add(order["add"])
-        elif "remove" in order:
-            there.discard(order["remove"])
-            bed.remove_device("/sys" + order["remove"])
+        elif "clear" in order:
+            for path in sorted(there, reverse=True):
+                if path.startswith(order["clear"]):
+                    there.discard(path)
+                    if "/tty/" in path:
+                        hang_up(os.path.basename(path))
+                    bed.remove_device("/sys" + path)
+        elif "link" in order:
+            name, target = order["link"]
+            os.makedirs(os.path.dirname(f"{bed.get_root_dir()}/dev/{name}"), exist_ok=True)
+            os.symlink(target, f"{bed.get_root_dir()}/dev/{name}")
+        elif "unlink" in order:
+            os.unlink(f"{bed.get_root_dir()}/dev/{order['unlink']}")
         elif "uevent" in order:
             bed.uevent(*order["uevent"])
         elif "say" in order:

@@ -14,6 +14,8 @@ profile = "appserver"
 
 [receiver]
 device = "/dev/ttyS1"
+serial = "FT1"
+path = "pci-0000:00:14.0-usb-0:2:1.0"
 protocol = "ubx"
 baud = 38400
 framing = "7E1"
@@ -64,6 +66,7 @@ def test_a_complete_file():
     assert (receiver.device, receiver.protocol, receiver.baud) == ("/dev/ttyS1", "ubx", 38400)
     assert (receiver.framing, receiver.message_delay_ns) == ("7E1", NS_PER_US)
     assert receiver.message_jitter_ns == 2 * NS_PER_US
+    assert (receiver.serial, receiver.path) == ("FT1", "pci-0000:00:14.0-usb-0:2:1.0")
     assert policy.pps is not None
     assert (policy.pps.device, policy.pps.edge, policy.pps.delay_ns) == ("/dev/pps1", "clear", -5)
     assert policy.rtc is not None
@@ -123,6 +126,8 @@ def test_an_empty_file_is_a_kdc():
         ("[companion]\nprotocol = 'none'", "conf:2: companion.protocol: expected one of auto, "),
         ("[receiver]\n\nprotocol = 'loran'", "conf:3: receiver.protocol: expected one of auto, 5071a, "),
         ("[receiver]\ndevice = ''", "conf:2: receiver.device: expected a non-empty string, found ''"),
+        ("[receiver]\nserial = 7", "conf:2: receiver.serial: expected a non-empty string, found 7"),
+        ("[receiver]\npath = ''", "conf:2: receiver.path: expected a non-empty string, found ''"),
         ("[receiver]\nframing = '5X5'", "conf:2: receiver.framing"),
         (
             "[receiver]\nmessage_delay_us = -1",

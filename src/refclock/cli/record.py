@@ -10,6 +10,7 @@ from refclock.core.seconds.line import Line
 from refclock.model import Decision, Event, PpsEdge, SerialBytes, SerialSent
 from refclock.policy import CESIUM_PORT, RECEIVER_PORT
 from refclock.ports import ports_of
+from refclock.ports.hotplug import with_hotplug
 from refclock.runtime import Runtime
 from refclock.runtime.header import capture_header
 from refclock.sinks.journal import Journal
@@ -67,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     text, policy = read_config(args.config)
     capture = CaptureWriter(args.out, capture_header(policy, text))
     runtime = Runtime(
-        ports_of(policy),
+        with_hotplug(ports_of(policy)),
         Nobody(policy.receiver.protocol),
         (),
         Journal(),

@@ -11,6 +11,7 @@ from refclock.core.bridge import Bridge
 from refclock.errors import ConfigError
 from refclock.policy import Policy
 from refclock.ports import ports_of
+from refclock.ports.hotplug import with_hotplug
 from refclock.runtime import LeapFile, Runtime, StateFile
 from refclock.runtime.header import capture_header
 from refclock.runtime.inforce import in_force
@@ -72,7 +73,7 @@ def main(args: argparse.Namespace) -> int:
         if args.decisions:
             sinks.append(DecisionLog(args.decisions, journal.log))
         runtime = Runtime(
-            ports_of(policy),
+            with_hotplug(ports_of(policy, state)),
             bridge,
             sinks,
             journal,

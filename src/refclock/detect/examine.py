@@ -1,6 +1,7 @@
 """One line, looked at from the outside in: who has it, what it says by itself, and, where permitted, what it
 answers; then what to configure."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -81,10 +82,19 @@ def configuration(finding: Finding) -> str:
     setting, row = finding.setting, FAMILIES.get(finding.family)
     if setting is None or row is None or not row.says:
         return ""
-    text = (
-        f'[receiver]\ndevice = "{finding.line.stable}"\nprotocol = "{row.name}"\n'
-        f'baud = {setting.baud}\nframing = "{setting.framing}"\n'
-    )
-    if finding.line.pulses:
-        text += f'\n[pps]\ndevice = "{finding.line.pulses[0]}"\n'
+    line = finding.line
+    text = f"[receiver]\ndevice = {_quoted(line.stable)}\n"
+    # Another one under the same name is refused from the first start on (refclock.ports.identity).
+    if line.ids and line.serial:
+        text += f"serial = {_quoted(line.serial)}\n"
+    elif line.ids and line.port:
+        text += f"path = {_quoted(line.port)}\n"
+    text += f'protocol = "{row.name}"\nbaud = {setting.baud}\nframing = "{setting.framing}"\n'
+    if line.pulses:
+        text += f"\n[pps]\ndevice = {_quoted(line.pulses[0])}\n"
     return text
+
+
+def _quoted(text: str) -> str:
+    """A basic string of TOML, which escapes like JSON."""
+    return json.dumps(text)

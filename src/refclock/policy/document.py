@@ -31,6 +31,10 @@ _TOP = (
     "sock", "status", "time", "state", "dates", "limits", "loosened",
 )  # fmt: skip
 _BAUDS = (4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
+_RECEIVER = (
+    "device", "serial", "path", "protocol", "baud", "framing", "timescale", "configure",
+    "message_delay_us", "message_jitter_us",
+)  # fmt: skip
 _FRAMINGS = ("8N1", "8O1", "8E1", "7O1", "7E1", "8N2")
 
 
@@ -101,16 +105,16 @@ def _day(document: Document, written: object) -> int:
 
 
 def _receiver(document: Document, name: str, further: tuple[str, ...] = ()) -> ReceiverSettings | None:
-    known = (
-        "device", "protocol", "baud", "framing", "timescale", "configure", "message_delay_us",
-        "message_jitter_us",
-    )  # fmt: skip
-    table = document.table(name, known)
+    table = document.table(name, _RECEIVER)
     if table is None:
         return None
     settings = ReceiverSettings()
     if "device" in table:
         settings = replace(settings, device=document.text(name, "device", table["device"]))
+    if "serial" in table:
+        settings = replace(settings, serial=document.text(name, "serial", table["serial"]))
+    if "path" in table:
+        settings = replace(settings, path=document.text(name, "path", table["path"]))
     if "protocol" in table:
         families = (AUTO, *sorted(FAMILIES), *further)
         protocol = document.text(name, "protocol", table["protocol"], families)

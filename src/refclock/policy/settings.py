@@ -26,7 +26,8 @@ class ReceiverSettings:
 
     ``message_delay_ns`` and ``message_jitter_ns`` matter only without PPS: how long after the second
     the label's message begins to arrive, and how far that may vary either way. ``timescale`` is "utc"
-    where the operator vouches that a receiver whose messages do not say so is set to UTC.
+    where the operator vouches that a receiver whose messages do not say so is set to UTC. ``serial`` and
+    ``path``, where given, are udev's ID_SERIAL_SHORT and ID_PATH of the only receiver to be opened there.
     """
 
     device: str = ""
@@ -34,6 +35,8 @@ class ReceiverSettings:
     baud: int = 9600
     framing: str = "8N1"
     timescale: str = ""
+    serial: str = ""
+    path: str = ""
     message_delay_ns: int = 150_000_000
     message_jitter_ns: int = 50_000_000
     configure: bool = False

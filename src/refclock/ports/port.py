@@ -54,6 +54,8 @@ class DevicePort:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.device = ""
+        """The path of what it opens, where that is a device which udev might announce."""
         self.fd: int | None = None
         self._up = False
         self._wake_ns: int | None = None
@@ -108,6 +110,11 @@ class DevicePort:
         if due is None or raw_ns < due:
             return []
         return self._timer(raw_ns) if self._up else self.try_open()
+
+    def nudge(self) -> None:
+        """The device may be there again: look at the next turn, not when it is due."""
+        if self._retry_at_ns is not None:
+            self._retry_at_ns, self._retry_ns = stamp.raw(), RETRY_FIRST_NS
 
     def perform(self, data: bytes) -> list[Event]:
         """Raises PortError: most ports only listen."""

@@ -69,7 +69,7 @@ class KernelPps(DevicePort):
 
     def __init__(self, settings: PpsSettings, name: str) -> None:
         super().__init__(name)
-        self._device = settings.device
+        self.device = settings.device
         self._edge = settings.edge
         self._handle: int | None = None
         self._seq = 0
@@ -79,21 +79,21 @@ class KernelPps(DevicePort):
 
     def _open(self) -> str:
         try:
-            self._handle = os.open(self._device, os.O_RDONLY | os.O_NONBLOCK)
+            self._handle = os.open(self.device, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
-            raise _explain(self._device, error) from None
+            raise _explain(self.device, error) from None
         try:
             self._enable(self._handle)
             edge = self._fetch(self._handle)
         except OSError as error:
-            raise _explain(self._device, error) from None
+            raise _explain(self.device, error) from None
         # What is there already has an unknown age: a receiver may have been silent for a week.
         self._seq = edge.seq
         raw = stamp.raw()
         self._due_ns = self._heard_ns = raw
         self._look_ns = raw + _LOOK_NS
         self._wake_ns = raw + _SEARCH_NS
-        return f"opened {self._device}, {self._edge} edges"
+        return f"opened {self.device}, {self._edge} edges"
 
     def _shut(self) -> None:
         handle, self._handle = self._handle, None
@@ -106,7 +106,7 @@ class KernelPps(DevicePort):
         (able,) = _CAP.unpack(_ask(handle, PPS_GETCAP, bytes(_CAP.size)))
         if not able & wanted:
             raise PortError(
-                f"{self._device}: this source cannot capture {self._edge} edges (capabilities {able:#x}); "
+                f"{self.device}: this source cannot capture {self._edge} edges (capabilities {able:#x}); "
                 "set pps.edge to the other one."
             )
         params = _PARAMS.unpack(_ask(handle, PPS_GETPARAMS, bytes(_PARAMS.size)))
@@ -115,7 +115,7 @@ class KernelPps(DevicePort):
         shift_ns = seconds * NS_PER_S + rest
         if mode & _OFFSET[self._edge] and abs(shift_ns) > _OFFSET_TOLERATED_NS:
             raise PortError(
-                f"{self._device}: a program made the kernel shift {self._edge} stamps by {shift_ns} ns, "
+                f"{self.device}: a program made the kernel shift {self._edge} stamps by {shift_ns} ns, "
                 "expected none; reload the PPS driver, and set the delay as pps.delay_ns."
             )
         if mode & wanted:
@@ -126,7 +126,7 @@ class KernelPps(DevicePort):
             if error.errno not in (errno.EPERM, errno.EACCES):
                 raise
             raise PortError(
-                f"{self._device}: capture of {self._edge} edges is off, and switching it on takes "
+                f"{self.device}: capture of {self._edge} edges is off, and switching it on takes "
                 "CAP_SYS_TIME; let root do it once (it stays on), or set pps.edge to the other one."
             ) from None
 
@@ -142,7 +142,7 @@ class KernelPps(DevicePort):
             edge = self._fetch(self._handle)
         except OSError as error:
             if error.errno not in (errno.EINTR, errno.EAGAIN, errno.ETIMEDOUT):
-                return self._lost(f"{self._device}: {os.strerror(error.errno or 0)}; waiting for its return.")
+                return self._lost(f"{self.device}: {os.strerror(error.errno or 0)}; waiting for its return.")
             edge = _Edge(self._seq, 0)
         when = stamp.now()
         if edge.seq != self._seq and edge.at_ns:
@@ -151,7 +151,7 @@ class KernelPps(DevicePort):
         if raw_ns >= self._look_ns:
             self._look_ns = raw_ns + _LOOK_NS
             if not self._still_there(self._handle):
-                return self._lost(f"{self._device}: the device is gone; waiting for its return.")
+                return self._lost(f"{self.device}: the device is gone; waiting for its return.")
         self._wake_ns = self._next_try(raw_ns)
         return []
 
@@ -175,7 +175,7 @@ class KernelPps(DevicePort):
     def _still_there(self, handle: int) -> bool:
         """The kernel never tells: a fetch from a source that was unregistered repeats its last edge."""
         try:
-            here, ours = os.stat(self._device), os.fstat(handle)
+            here, ours = os.stat(self.device), os.fstat(handle)
         except OSError:
             return False
         return (here.st_dev, here.st_ino) == (ours.st_dev, ours.st_ino)

@@ -15,6 +15,7 @@ from refclock.model import Event, SerialBytes, SerialSent
 from refclock.policy import ReceiverSettings
 from refclock.ports import stamp
 from refclock.ports.holders import holders
+from refclock.ports.identity import Known, admitted
 from refclock.ports.port import DevicePort
 
 _CHUNK = 4096
@@ -38,16 +39,22 @@ class _QuietSerial(serial.Serial):
 
 
 class SerialPort(DevicePort):
-    """Bytes from and to a receiver. A line that hangs up is reopened when its path is there again."""
+    """Bytes from and to a receiver. A line that hangs up is reopened when its path is there again, and the
+    receiver behind it is the one that was there before."""
 
-    def __init__(self, settings: ReceiverSettings, name: str) -> None:
+    def __init__(self, settings: ReceiverSettings, name: str, known: Known | None = None) -> None:
         super().__init__(name)
+        self.device = settings.device
         self._settings = settings
+        self._known = known
         self._serial: serial.Serial | None = None
 
     def _open(self) -> str:
         settings = self._settings
         refuse_unsuitable(settings.device)
+        remembered = self._known.recall(self.name) if self._known else None
+        # Before it is opened, for that raises DTR and RTS, which another device may take for an order.
+        found = admitted(settings, remembered)
         refuse_held(settings.device)
         line = _QuietSerial()
         line.port = settings.device
@@ -63,8 +70,13 @@ class SerialPort(DevicePort):
             _finish(line)
         except (OSError, termios.error) as error:  # SerialException is an OSError, its errno often missing
             raise explain(settings.device, error) from None
+        if admitted(settings, remembered) != found:
+            raise PortError(f"{settings.device}: was exchanged while it was being opened; trying again.")
         self.fd = line.fileno()
-        return f"opened {settings.device} at {settings.baud} {settings.framing}"
+        if found is not None and self._known is not None:
+            self._known.learn(self.name, found.fields())
+        which = f" ({found})" if found is not None else ""
+        return f"opened {settings.device} at {settings.baud} {settings.framing}{which}"
 
     def _shut(self) -> None:
         self.fd = None

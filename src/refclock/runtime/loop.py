@@ -232,11 +232,9 @@ class Runtime:
 
     def _note_port(self, change: PortChange) -> None:
         self._port_states[change.port] = {"up": change.up, "reason": change.reason}
-        state = "up" if change.up else "down"
-        priority = NOTICE if change.up else WARNING
-        self._journal.repeating(
-            change.raw_ns, f"{change.port} {state}", f"{change.port} {state}: {change.reason}", priority
-        )
+        # Another reason is other news: a receiver that was pulled out, and then a wrong one in its place.
+        text = f"{change.port} {'up' if change.up else 'down'}: {change.reason}"
+        self._journal.repeating(change.raw_ns, text, text, NOTICE if change.up else WARNING)
 
     def _tend(self, raw_ns: int) -> None:
         for sink in self._sinks:

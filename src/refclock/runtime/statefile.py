@@ -35,6 +35,8 @@ class StateFile:
     def __init__(self, path: str, log: Callable[[int, str], None]) -> None:
         self.path = path
         self.confirmed: Fields | None = None
+        self._devices: dict[str, Fields] = {}
+        self._learnt = False
         self.tampered = ""
         self._log = log
         self._key = b""
@@ -47,7 +49,7 @@ class StateFile:
         self._lock_fd: int | None = None
         self._holding = False
         self._written_raw_ns: int | None = None
-        self._last: tuple[Mapping[str, object], Fields | None] | None = None
+        self._last: tuple[Mapping[str, object], Fields | None, dict[str, Fields]] | None = None
         self._trouble = ""
 
     # ---- reading ----------------------------------------------------------------------------------
@@ -89,7 +91,9 @@ class StateFile:
         memory, confirmed = found.get("memory"), found.get("confirmed")
         self.confirmed = confirmed if isinstance(confirmed, dict) else None
         kept: Fields = memory if isinstance(memory, dict) else {}
-        self._last = kept, self.confirmed
+        devices = found.get("devices")
+        self._devices = dict(devices) if isinstance(devices, dict) else {}
+        self._last = kept, self.confirmed, dict(self._devices)
         return kept
 
     def _read(self, suffix: str) -> bytes | None:
@@ -138,6 +142,15 @@ class StateFile:
     def _integer(fields: Fields, key: str) -> int:
         value = fields.get(key)
         return value if type(value) is int else 0
+
+    def recall(self, port: str) -> Fields | None:
+        """Which device was behind a port when it was last open (refclock.ports.identity)."""
+        return self._devices.get(port)
+
+    def learn(self, port: str, fields: Mapping[str, object]) -> None:
+        """Remember which one is now; it is written at the next opportunity."""
+        if self._devices.get(port) != fields:
+            self._devices[port], self._learnt = dict(fields), True
 
     # ---- writing ----------------------------------------------------------------------------------
 
@@ -188,7 +201,7 @@ class StateFile:
         self, raw_ns: int, memory: Callable[[], Mapping[str, object]], mode_changed: bool, urgent: bool
     ) -> bool:
         """Write if it is time to. True once a change of mode is on disk (or need not be)."""
-        if not urgent and self._written_raw_ns is not None:
+        if not urgent and not self._learnt and self._written_raw_ns is not None:
             pause = _CHANGED_NS if mode_changed else _STEADY_NS
             if raw_ns - self._written_raw_ns < pause:
                 return not mode_changed
@@ -198,7 +211,8 @@ class StateFile:
     def save(self, memory: Mapping[str, object]) -> bool:
         """Write the next state, unless it would say the same. False, and a line in the log, when that
         failed. The state is written before its count: a state one ahead of it is no tampering."""
-        if (memory, self.confirmed) == self._last:
+        self._learnt = False
+        if (memory, self.confirmed, self._devices) == self._last:
             return True
         try:
             if not self._key:
@@ -209,7 +223,8 @@ class StateFile:
             floor_ns = max(self._floor, floor if isinstance(floor, int) else 0)
             data, mac = sealed(self._key, _STATE, {
                 "refclock_state": VERSION, "seq": self._seq + 1, "prev": self._head,
-                "floor_utc_ns": floor_ns, "confirmed": self.confirmed, "memory": dict(memory),
+                "floor_utc_ns": floor_ns, "confirmed": self.confirmed, "devices": self._devices,
+                "memory": dict(memory),
             })  # fmt: skip
             replace_whole(self.path, data)
             self._seq, self._head, self._floor, self._behind = self._seq + 1, mac, floor_ns, True
@@ -219,7 +234,7 @@ class StateFile:
             return False
         if self._trouble:
             self._log(NOTICE, f"{self.path}: state saved again")
-        self._trouble, self._last = "", (dict(memory), self.confirmed)
+        self._trouble, self._last = "", (dict(memory), self.confirmed, dict(self._devices))
         return True
 
     def _say(self, trouble: str) -> None:
