@@ -245,17 +245,20 @@ _CJ = (
 
 # name: family, setting, what answers, and what the model must read.
 ANSWERING: dict[str, tuple[str, Setting, Callable[[bytes], bytes], str]] = {
-    "58503A": ("scpi", Setting(9600), Scpi({
+    "58503A": ("hp", Setting(9600), Scpi({
         b"*IDN?": b"HEWLETT-PACKARD,58503A,3542A01234,3543-A",
         b":PTIME:TCODE?": b"T2199505112055233000049",
     }), "HEWLETT-PACKARD 58503A"),
-    "Z3801A": ("scpi", Setting(19200, "7O1"), Scpi({
+    "Z3801A": ("hp", Setting(19200, "7O1"), Scpi({
         b"*IDN?": b"HEWLETT-PACKARD,Z3801A,3606A00998,3543-A",
         b":PTIME:TCODE?": b"T2199505112055233000049",
     }), "HEWLETT-PACKARD Z3801A"),
-    "Fury": ("scpi", Setting(115200), Scpi({
+    "5071A": ("5071a", Setting(38400), Scpi({
+        b"*IDN?": b"HEWLETT-PACKARD,5071A,3249A00123,3.05", b"PTIM:MJD?": b"+60000",
+    }), "HEWLETT-PACKARD 5071A"),
+    "Fury": ("jackson-labs", Setting(115200), Scpi({
         b"*IDN?": b"Jackson-Labs, Fury GPSDO, 0, 1.22",
-        b":PTIME:TCODE?": b"20,11,05",
+        b"PTIME?": b"PTIME DATE: 2026,11,23\r\n20,11,05",
     }), "Jackson-Labs Fury GPSDO"),
     "SA5X": ("sa5x", Setting(57600), asked({
         b"{device?|27}": b"[=sa5x|62]\r\n", b"{swrev?|5A}": b"[!2]\r\n",

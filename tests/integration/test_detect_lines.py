@@ -135,7 +135,8 @@ def test_the_configuration_pins_the_receiver_and_names_its_pulse(known, said):
 
 def test_no_question_to_an_unknown_line_holds_an_s():
     for question in QUESTIONS:
-        assert SYNCHRONISE not in question.ask + question.again, question.title
+        for asked in question.asks:
+            assert SYNCHRONISE not in asked, question.title
     assert SYNCHRONISE == b"\x53"
 
 
@@ -143,7 +144,7 @@ def test_no_question_to_an_unknown_line_holds_an_s():
 def test_at_no_speed_does_a_question_turn_into_an_s_at_a_csac(question):
     """Whatever the speed it is sent at, and wherever in its bits the CSAC looks."""
     for setting in question.settings:
-        for sent in (question.ask, question.again):
+        for sent in question.asks:
             for tenths in (13, 14, 15, 16, 17):
                 heard = through(sent, setting, Setting(57600), Fraction(tenths, 10))
                 assert SYNCHRONISE not in heard, setting

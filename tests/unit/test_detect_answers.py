@@ -24,7 +24,8 @@ def test_noise_is_judged_without_complaint(data, judge):
 def test_a_line_that_gives_back_what_it_gets_answers_nothing(question):
     """A loop-back plug, and every echo."""
     assert question.judge(question.ask) is None
-    assert question.confirm(question.again) is None
+    for asked in question.asks[1:]:
+        assert question.confirm(asked) is None
 
 
 @pytest.mark.parametrize(
@@ -55,12 +56,12 @@ def test_an_answer_is_found_among_other_talk():
     version = b"1.00 (59842)".ljust(30, b"\0") + b"00070000".ljust(10, b"\0")
     talk = encoders.nmea("GPTXT,01,01,02,hello") + b"\xb5\x62\x0a\x04\x05"
     found = answers.version_ubx(talk + encoders.ubx(0x0A, 0x04, version) + talk)
-    assert found == Answer("u-blox, hardware 00070000", "", "1.00 (59842)")
+    assert found == Answer("", "u-blox, hardware 00070000", "", "1.00 (59842)")
     quoted = b"\x10\x8f\xab\x10\x10\x03"
     packet = b"\x10\x45\x03\x00\x07\x15\x05\x0a\x02\x0c\x10\x10\x04\x10\x03"
-    assert answers.version_tsip(quoted + packet) == Answer("TSIP receiver", "", "3.0")
+    assert answers.version_tsip(quoted + packet) == Answer("", "TSIP receiver", "", "3.0")
 
 
 def test_what_a_device_calls_itself_cannot_drive_a_terminal():
     found = answers.identification(b"HEWLETT-PACKARD,58503A\x1b[31m,3542A\x07,3543-A\r\n")
-    assert found == Answer("HEWLETT-PACKARD 58503A[31m", "3542A", "3543-A")
+    assert found == Answer("hp", "HEWLETT-PACKARD 58503A[31m", "3542A", "3543-A")

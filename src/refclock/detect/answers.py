@@ -12,15 +12,20 @@ from operator import xor
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Who answered, as far as the answer tells."""
+    """Who answered, as far as the answer tells. ``family`` where the same question is put to several."""
 
+    family: str = ""
     model: str = ""
     serial: str = ""
     firmware: str = ""
 
 
 _SCPI_MAKERS = re.compile(r"HEWLETT|\bHP\b|AGILENT|SYMMETRICOM|DATUM|MICROSEMI|MICROCHIP|JACKSON", re.I)
-_SCPI_MODELS = re.compile(r"58503|59551|Z380[1-9]|Z381[0-9]|5071|JACKSON", re.I)
+_SCPI_FAMILIES = (
+    ("5071a", re.compile(r"5071", re.I)),
+    ("jackson-labs", re.compile(r"JACKSON", re.I)),
+    ("hp", re.compile(r"58503|59551|Z380[1-9]|Z381[0-9]", re.I)),
+)
 _TELEMETRY = re.compile(rb"(?:^|[\r\n])\d+,0x[0-9A-F]{4},(\w+),0x[0-9A-F]{4}((?:,[^,\r\n]*){9,})[\r\n]", re.I)
 _HEADER = re.compile(rb"Status,\s*Alarms?,\s*SN,\s*Mode,", re.I)
 _BRACES = re.compile(rb"\[(=[^|\]]*)\|([0-9A-Fa-f]{2})\]")
@@ -38,19 +43,19 @@ _ASKS = b"\xff"  # where an Oncore's question has it, the answer has data
 def telemetry(data: bytes) -> Answer | None:
     """A CSAC's answer to ``^``: Status,Alarm,SN,Mode,... the version last."""
     found = _TELEMETRY.search(data)
-    return Answer("CSAC", _text(found[1]), _text(found[2].rsplit(b",", 1)[1])) if found else None
+    return Answer("", "CSAC", _text(found[1]), _text(found[2].rsplit(b",", 1)[1])) if found else None
 
 
 def header(data: bytes) -> Answer | None:
     """A CSAC's answer to ``6``: the names of the telemetry's columns."""
-    return Answer("CSAC") if _HEADER.search(data) else None
+    return Answer() if _HEADER.search(data) else None
 
 
 def braces(data: bytes) -> Answer | None:
     """``[=sa5x|62]``: the checksum is the exclusive or of what stands before the bar."""
     for found in _BRACES.finditer(data):
         if reduce(xor, found[1]) == int(found[2], 16):
-            return Answer(_text(found[1][1:]).upper())
+            return Answer(model=_text(found[1][1:]).upper())
     return None
 
 
@@ -63,8 +68,12 @@ def identification(data: bytes) -> Answer | None:
     """The answer to ``*IDN?``: maker,model,serial,firmware, of one of the known makers of clocks."""
     for line in re.split(rb"[\r\n]+", data):
         fields = [_text(field) for field in line.split(b">")[-1].split(b",")]
-        if len(fields) >= 3 and _SCPI_MAKERS.search(fields[0]) and _SCPI_MODELS.search(" ".join(fields[:2])):
-            return Answer(" ".join(fields[:2]), fields[2], fields[3] if len(fields) > 3 else "")
+        if len(fields) < 3 or not _SCPI_MAKERS.search(fields[0]):
+            continue
+        model = " ".join(fields[:2])
+        for family, pattern in _SCPI_FAMILIES:
+            if pattern.search(model):
+                return Answer(family, model, fields[2], fields[3] if len(fields) > 3 else "")
     return None
 
 
@@ -86,7 +95,7 @@ def clock_reading(data: bytes) -> Answer | None:
 def prs10(data: bytes) -> Answer | None:
     """``PRS10_3.24_SN_12345``."""
     found = _PRS10.search(data)
-    return Answer("PRS10", _text(found[2]), _text(found[1])) if found else None
+    return Answer("", "PRS10", _text(found[2]), _text(found[1])) if found else None
 
 
 def sentence(*starts: str) -> "Sentence":
@@ -118,7 +127,7 @@ def version_ubx(data: bytes) -> Answer | None:
     extensions = [_text(payload[at : at + 30]) for at in range(40, len(payload), 30)]
     model = next((one[4:] for one in extensions if one.startswith("MOD=")), "")
     firmware = next((one[6:] for one in extensions if one.startswith("FWVER=")), _text(payload[:30]))
-    return Answer(model or f"u-blox, hardware {_text(payload[30:40])}", "", firmware)
+    return Answer("", model or f"u-blox, hardware {_text(payload[30:40])}", "", firmware)
 
 
 def time_ubx(data: bytes) -> Answer | None:
@@ -172,7 +181,7 @@ def version_tsip(data: bytes) -> Answer | None:
             and packet[3] in range(1, 13)
             and packet[4] in range(1, 32)
         ):
-            return Answer("TSIP receiver", "", f"{packet[1]}.{packet[2]}")
+            return Answer("", "TSIP receiver", "", f"{packet[1]}.{packet[2]}")
     return None
 
 
@@ -201,7 +210,7 @@ class PacketTsip1:
                 and int.from_bytes(packet[2:4], "big") == len(packet) - 4
                 and reduce(xor, packet) == 0
             ):
-                return Answer("TSIP v1 receiver")
+                return Answer(model="TSIP v1 receiver")
         return None
 
 
@@ -223,7 +232,7 @@ class Oncore:
             good = len(whole) == self._size and whole.endswith(b"\r\n") and reduce(xor, whole[2:-2]) == 0
             if good and not whole.startswith(_ASKS, len(self._head)):
                 found = re.search(rb"MODEL\s*#?\s*(\w+)", whole)
-                return Answer(f"Oncore {_text(found[1])}" if found else "Oncore")
+                return Answer(model=f"Oncore {_text(found[1])}" if found else "Oncore")
             at = data.find(self._head, at + 1)
         return None
 

@@ -13,6 +13,8 @@ from refclock.ports.holders import holders
 _CONSOLES = "/sys/class/tty/console/active"
 # A UART that is not there has a node all the same; its `type` is PORT_UNKNOWN (serial_core.h).
 _ABSENT = "0"
+# Opening /dev/rfcommN dials.
+_RADIO = "bluetooth"
 _NAMES = "/dev/refclock/"
 
 
@@ -63,7 +65,10 @@ def lines(context: pyudev.Context | None = None) -> list[Line]:
     found = [
         _line(device, consoles, pulses)
         for device in known.list_devices(subsystem="tty")
-        if device.device_node and device.parent is not None and _attribute(device, "type") != _ABSENT
+        if device.device_node
+        and device.parent is not None
+        and device.parent.subsystem != _RADIO
+        and _attribute(device, "type") != _ABSENT
     ]
     return sorted(found, key=lambda line: _by_number(line.node))
 

@@ -10,7 +10,7 @@ from refclock.detect.probe import Found, identify, probe
 from refclock.detect.quietline import QuietLine, Setting
 from refclock.detect.sniff import Heard, Tell, settings_for, sniff
 from refclock.errors import PortError
-from refclock.wire.families import FAMILIES
+from refclock.wire.families import FAMILIES, is_standard
 
 # How a look ended.
 HELD, CONSOLE, REFUSED = "held", "console", "refused"
@@ -92,6 +92,8 @@ def configuration(finding: Finding) -> str:
     text += f'protocol = "{row.name}"\nbaud = {setting.baud}\nframing = "{setting.framing}"\n'
     if line.pulses:
         text += f"\n[pps]\ndevice = {_quoted(line.pulses[0])}\n"
+    elif is_standard(row.name):
+        text += "\n[pps]                                  # its pulse is all that it gives: which device?\n"
     return text
 
 

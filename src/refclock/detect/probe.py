@@ -31,7 +31,8 @@ Judge = Callable[[bytes], Answer | None]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to ask a ``family``, how to tell its answer, and the second, different question that confirms."""
+    """What to ask a ``family``, how to tell its answer, and the second, different question that confirms:
+    that of ``others`` for a family that the answer names."""
 
     family: str
     title: str
@@ -40,6 +41,12 @@ class Question:
     again: bytes
     confirm: Judge
     settings: tuple[Setting, ...]
+    others: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def asks(self) -> tuple[bytes, ...]:
+        """All that may be sent."""
+        return (self.ask, self.again, *(other for _, other in self.others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +65,6 @@ _USUAL = Setting(9600)
 _EIGHTS = tuple(Setting(baud) for baud in (9600, 38400, 115200, 57600, 4800, 19200, 230400, 460800))
 _SCPI_SETTINGS = (*_EIGHTS[:6], Setting(19200, "7O1"))
 _NMEA_SETTINGS = tuple(Setting(baud) for baud in (9600, 38400, 115200, 4800))
-# The second question to those that answer *IDN?: none of them holds an S, and each fits its maker.
-_IDENTIFY = b"\r\n*IDN?\r\n"
-
-
-def _scpi(data: bytes) -> Answer | None:
-    return answers.identification(data)
 
 
 def _scpi_again(data: bytes) -> Answer | None:
@@ -77,8 +78,9 @@ QUESTIONS = (
     Question(CSAC, "Microchip CSAC", b"!^*5E\r\n", answers.telemetry, b"!6*36\r\n", answers.header, (_FAST,)),
     Question("sa5x", "Microchip SA5X", b"{device?|27}", answers.braces, b"{swrev?|5A}", answers.braces_any,
              (_FAST,)),
-    Question("scpi", "a clock that speaks SCPI", _IDENTIFY, _scpi, b"\r\n:PTIME:TCODE?\r\n", _scpi_again,
-             _SCPI_SETTINGS),
+    Question("hp", "a clock that speaks SCPI", b"\r\n*IDN?\r\n", answers.identification,
+             b"\r\n:PTIME:TCODE?\r\n", _scpi_again, _SCPI_SETTINGS,
+             (("jackson-labs", b"\r\nPTIME?\r\n"), ("5071a", b"\r\nPTIM:MJD?\r\n"))),
     Question("ubx", "u-blox", b"\xb5\x62\x0a\x04\x00\x00\x0e\x34", answers.version_ubx,
              b"\xb5\x62\x01\x21\x00\x00\x22\x67", answers.time_ubx, _EIGHTS),
     Question("tsip", "Trimble TSIP", b"\x10\x1f\x10\x03", answers.version_tsip, b"\x10\x21\x10\x03",
@@ -126,8 +128,9 @@ def _exchange(line: QuietLine, question: Question, setting: Setting) -> Found | 
     answer = _ask(line, question.ask, question.judge)
     if answer is None:
         return None
-    confirmed = _ask(line, question.again, question.confirm) is not None
-    return Found(question.family, question.title, setting, answer, confirmed)
+    again = dict(question.others).get(answer.family, question.again)
+    confirmed = _ask(line, again, question.confirm) is not None
+    return Found(answer.family or question.family, question.title, setting, answer, confirmed)
 
 
 def _ask(line: QuietLine, question: bytes, judge: Judge) -> Answer | None:
