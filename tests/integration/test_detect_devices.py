@@ -14,6 +14,7 @@ import pytest
 from refclock import cli
 from refclock.detect.devices import Line
 from refclock.detect.enrolment import default_way, enrolment, rules_file
+from refclock.detect.examine import REFUSED, SPEAKS
 from refclock.errors import ConfigError
 from refclock.policy import parse_policy
 from refclock.world import encoders
@@ -211,37 +212,44 @@ def test_a_directory_that_cannot_be_written(capsys, monkeypatch):
     assert "such as /etc/udev/rules.d" in capsys.readouterr().err
 
 
+@pytest.fixture
+def detected(bed, tmp_path):
+    """A function: what the verb, in a process of its own, says of /dev/ttyACM0, on which umockdev lets a
+    receiver talk."""
+
+    def run():
+        process = subprocess.Popen(
+            bed(tmp_path / "played", sys.executable, "-m", "refclock", "detect", "--json", "/dev/ttyACM0"),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        )  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with process.stdout, suppress(BrokenPipeError), process.stdin:
+            for second in range(START_S, START_S + 100):
+                if process.poll() is not None:
+                    break
+                said = encoders.nav_timeutc(civil(second), second, 18, valid=7, t_acc_ns=20, nano=0)
+                order = {"say": ["/dev/ttyACM0", said.decode("latin-1")]}
+                print(json.dumps(order), file=process.stdin, flush=True)
+                time.sleep(0.2)
+            (line,) = json.loads(process.stdout.read())["lines"]
+        process.wait()
+        return line
+
+    return run
+
+
 @pytest.mark.integration
-def test_a_receiver_on_usb_from_its_ids_to_its_configuration(bed, usb_line, tmp_path):
-    """The verb in a process of its own: the real pyudev, and a line on which umockdev lets it talk."""
+def test_a_receiver_on_usb_from_its_ids_to_its_configuration(detected, usb_line, tmp_path):
     (tmp_path / "played").write_text(usb_line("1546:01a8", link="ublox_usb1_2")[0] + BOARD)
-    process = subprocess.Popen(
-        bed(tmp_path / "played", sys.executable, "-m", "refclock", "detect", "--json", "/dev/ttyACM0"),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(SOURCE)},
-    )  # fmt: skip
-    assert process.stdin is not None
-    for second in range(100):
-        if process.poll() is not None:
-            break
-        said = encoders.nav_timeutc(
-            civil(START_S + second), START_S + second, 18, valid=7, t_acc_ns=20, nano=0
-        )
-        with suppress(BrokenPipeError):
-            print(
-                json.dumps({"say": ["/dev/ttyACM0", said.decode("latin-1")]}), file=process.stdin, flush=True
-            )
-        time.sleep(0.2)
-    with suppress(BrokenPipeError):
-        process.stdin.close()
-    assert process.stdout is not None
-    assert process.stderr is not None
-    out, told = process.stdout.read(), process.stderr.read()
-    process.stdout.close()
-    process.stderr.close()
-    assert process.wait() == 0, told + out
-    (line,) = json.loads(out)["lines"]
-    assert (line["outcome"], line["family"], line["usb"]) == ("speaks", "ubx", "1546:01a8")
+    # Another test's daemon, that waits for its pty to come back, may take ours for it: so up to three times.
+    line = detected()
+    for _ in range(2):
+        if line["outcome"] == REFUSED:
+            line = detected()
+    assert (line["outcome"], line["family"], line["usb"]) == (SPEAKS, "ubx", "1546:01a8"), line
     policy = parse_policy(line["configuration"])
     assert policy.receiver.device == "/dev/refclock/ublox_usb1_2"
+    assert policy.receiver.path == "pci-0000:00:14.0-usb-0:2:1.0"
     assert policy.receiver.protocol == "ubx"
