@@ -273,7 +273,15 @@ def test_a_line_that_vanishes_while_it_is_listened_to(hasty):
             sniff.sniff(line, sniff.CANDIDATES, lambda _: None)
 
 
-def test_the_verb_on_lines_that_are_named(hasty, capsys):
+def test_who_is_not_root_is_told_what_cannot_be_seen(hasty, capsys, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with Personality(Setting(9600)) as silent:
+        assert cli.main(["detect", silent.path]) == 1
+    assert capsys.readouterr().err.startswith("Not run as root: other users' programs")
+
+
+def test_the_verb_on_lines_that_are_named(hasty, capsys, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     with (
         Personality(Setting(9600), voiced("ubx"), beat_s=hasty) as receiver,
         Personality(Setting(9600)) as silent,
@@ -299,6 +307,7 @@ def test_the_verb_on_lines_that_are_named(hasty, capsys):
 
 def test_progress_on_a_terminal_is_one_line(hasty, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     with Personality(Setting(9600)) as silent:
         assert cli.main(["detect", silent.path]) == 1
     err = capsys.readouterr().err

@@ -85,6 +85,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _looked_at(chosen: list[Line], ask: bool) -> list[Finding]:
+    if os.geteuid() != 0:
+        print("Not run as root: other users' programs that have a line open cannot be seen.", file=sys.stderr)
     # A line must be left as it was found whatever ends this: SIGTERM unwinds like Ctrl-C does.
     before = signal.signal(signal.SIGTERM, _unwind)
     progress = _Progress()
