@@ -1,11 +1,16 @@
 """What tests with played hardware share: umockdev, and a /dev, /run and /etc/group of their own."""
 
 import os
+import socket
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+
+from refclock.ports.holders import holders
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 HERE = Path(__file__).resolve().parent
@@ -52,6 +57,35 @@ def umockdev(require_program) -> Callable[..., list[str]]:
 def bed(umockdev) -> Callable[..., list[str]]:
     """A function: the command line that plays the devices of a description to a command."""
     return lambda description, *command: umockdev(HERE / "umockdev_bed.py", description, *command)
+
+
+@pytest.fixture
+def gpsd_on(require_program) -> Callable[[str], AbstractContextManager[int]]:
+    """A function: a context in which a real gpsd has a line open; its pid.
+
+    In an IPC namespace of its own: gpsd makes segments for ntpd on starting, and never removes them.
+    """
+    own_ipc = [require_program("unshare"), "--ipc", *(() if os.geteuid() == 0 else ("--map-root-user",))]
+    if subprocess.run([*own_ipc, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("no IPC namespace can be made here")
+
+    @contextmanager
+    def run(device: str) -> Iterator[int]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            free = str(probe.getsockname()[1])
+        command = [*own_ipc, require_program("gpsd"), "-N", "-n", "-b", "-S", free, os.path.realpath(device)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            limit = time.monotonic() + 10
+            while not holders(device) and time.monotonic() < limit:
+                time.sleep(0.02)
+            yield process.pid
+        finally:
+            process.terminate()
+            process.wait()
+
+    return run
 
 
 @pytest.fixture

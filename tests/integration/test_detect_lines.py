@@ -21,14 +21,15 @@ from refclock.detect.quietline import QuietLine, Setting
 from refclock.errors import PortError
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_S
-from refclock.wire.families import FAMILIES
+from refclock.wire.families import FAMILIES, PPS_ONLY
 from refclock.world import encoders
 from refclock.world.encoders import civil
 from refclock.world.voices.table import VOICES
 from tests.integration.personalities import ANSWERING, START_S, Csac, Personality, through, voiced
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-TALKING = [name for name, row in VOICES.items() if row.make.polls == ()]
+# Those that neither wait to be asked nor give a pulse alone.
+TALKING = [name for name, row in VOICES.items() if not row.make.polls and row.protocol not in PPS_ONLY]
 FASTER = 8
 
 
@@ -244,6 +245,18 @@ def test_a_line_that_somebody_holds_is_never_opened(monkeypatch):
     finding, _ = look("/dev/ttyS0", console=True)
     assert finding.outcome == CONSOLE
     assert told == []
+
+
+@pytest.mark.integration
+def test_gpsds_line_is_left_to_it_and_it_is_said_what_to_do(gpsd_on, capsys):
+    with Personality(Setting(9600), voiced("nmea")) as receiver, gpsd_on(receiver.path) as pid:
+        assert cli.main(["detect", "--probe", receiver.path]) == 1
+        out = capsys.readouterr().out
+        assert cli.main(["detect", "--json", receiver.path]) == 1
+        (line,) = json.loads(capsys.readouterr().out)["lines"]
+    assert f"not opened: in use by gpsd (pid {pid})" in out
+    assert "systemctl disable --now gpsd.socket" in " ".join(out.split())
+    assert (line["outcome"], line["held_by"]) == (HELD, [f"gpsd (pid {pid})"])
 
 
 def test_whoever_comes_between_the_listing_and_the_look_is_respected(hasty):

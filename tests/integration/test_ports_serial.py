@@ -3,7 +3,6 @@
 import fcntl
 import os
 import select
-import socket
 import subprocess
 import sys
 import termios
@@ -265,25 +264,10 @@ def test_a_uart_that_is_not_there(line, port, monkeypatch):
 
 
 @pytest.mark.integration
-def test_gpsd_is_found_by_looking_for_it_takes_no_lock(line, port, require_program):
-    """In an IPC namespace of its own: gpsd makes segments for ntpd on starting, and never removes them."""
-    own_ipc = [require_program("unshare"), "--ipc", *(() if os.geteuid() == 0 else ("--map-root-user",))]
-    if subprocess.run([*own_ipc, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
-        pytest.skip("no IPC namespace can be made here")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free = str(probe.getsockname()[1])
-    gpsd = [require_program("gpsd"), "-N", "-n", "-b", "-S", free, os.path.realpath(line.path)]
-    process = subprocess.Popen([*own_ipc, *gpsd], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        limit = stamp.raw() + 10 * NS_PER_S
-        while not holders(str(line.path)) and stamp.raw() < limit:
-            select.select([], [], [], 0.02)
+def test_gpsd_is_found_by_looking_for_it_takes_no_lock(line, port, gpsd_on):
+    with gpsd_on(str(line.path)) as pid:
         slave = os.open(line.path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
         fcntl.flock(slave, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.close(slave)
-        with pytest.raises(PortError, match=rf"in use by gpsd \(pid {process.pid}\)"):
+        with pytest.raises(PortError, match=rf"in use by gpsd \(pid {pid}\)"):
             port.open()
-    finally:
-        process.terminate()
-        process.wait()
