@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from fractions import Fraction
 
 from refclock.detect.quietline import Setting
 from refclock.world import encoders
@@ -23,11 +22,11 @@ START_S = 1_795_000_000
 USUAL = Setting(9600)
 
 
-def through(data: bytes, sent: Setting, at: Setting, phase: Fraction = Fraction(3, 2)) -> bytes:
+def through(data: bytes, sent: Setting, at: Setting, phase_tenths: int = 15) -> bytes:
     """What a UART at one setting receives of bytes sent back to back at another.
 
-    Bits are taken ``phase`` bit lengths after the edge of the start bit, and every whole one after that. A
-    stop bit that is none makes the byte a zero, as Linux hands it on.
+    Bits are taken ``phase_tenths`` of a bit length after the edge of the start bit, and every whole one after
+    that. A stop bit that is none makes the byte a zero, as Linux hands it on.
     """
     if sent == at:
         return data
@@ -37,29 +36,28 @@ def through(data: bytes, sent: Setting, at: Setting, phase: Fraction = Fraction(
         bits = [byte >> number & 1 for number in range(size)]
         check = [] if parity == "N" else [(sum(bits) + (parity == "O")) & 1]
         line += [0, *bits, *check, 1]
-    step, wanted = Fraction(sent.baud, at.baud), int(at.framing[0])
+    line.append(1)  # and idle from then on
+    # In units in which both bit lengths are whole.
+    theirs, ours = 10 * at.baud, 10 * sent.baud
+    wanted = int(at.framing[0])
     stop = wanted + (at.framing[1] != "N")
-    got, now, count = bytearray(), Fraction(0), len(line)
+    got, now, last = bytearray(), 0, len(line) - 1
 
-    def level(when: Fraction) -> int:
-        return line[int(when)] if when < count else 1
+    def level(when: int) -> int:
+        return line[min(when // theirs, last)]
 
-    while now < count:
-        edge = (
-            int(now)
-            if level(now) == 0
-            else next((n for n in range(int(now) + 1, count) if not line[n]), count)
-        )
-        if edge == count:
-            break
-        start = max(now, Fraction(edge))
-        byte = sum(level(start + step * (phase + number)) << number for number in range(wanted))
-        now = start + step * (phase + stop)
+    while True:
+        try:
+            start = now if level(now) == 0 else line.index(0, now // theirs + 1) * theirs
+        except ValueError:
+            return bytes(got)
+        first = start + sent.baud * phase_tenths
+        byte = sum(level(first + ours * number) << number for number in range(wanted))
+        now = first + ours * stop
         good = level(now)
         got.append(byte if good else 0)
         if not good:
-            now = Fraction(next((n for n in range(int(now), count) if line[n]), count))
-    return bytes(got)
+            now = line.index(1, now // theirs) * theirs
 
 
 class Personality(threading.Thread):

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -147,7 +146,7 @@ def test_at_no_speed_does_a_question_turn_into_an_s_at_a_csac(question):
     for setting in question.settings:
         for sent in question.asks:
             for tenths in (13, 14, 15, 16, 17):
-                heard = through(sent, setting, Setting(57600), Fraction(tenths, 10))
+                heard = through(sent, setting, Setting(57600), tenths)
                 assert SYNCHRONISE not in heard, setting
 
 
