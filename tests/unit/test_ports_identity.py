@@ -6,9 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from refclock.cli.finding import FAIL, OK
+from refclock.cli.findings import examine
 from refclock.errors import PortError
 from refclock.model import Mark, PortChange
-from refclock.policy import PpsSettings, ReceiverSettings
+from refclock.policy import PpsSettings, ReceiverSettings, parse_policy
 from refclock.ports import identity, serialport, stamp
 from refclock.ports.hotplug import HotplugPort, with_hotplug
 from refclock.ports.identity import Identity, admitted, identity_of
@@ -133,6 +135,20 @@ def test_what_is_learnt_is_written_at_once_though_the_mode_stays(monkeypatch, tm
     state.learn("gps0", FIRST.fields())
     state.tend(stamp.raw(), dict, False, False)
     assert (tmp_path / "state").read_text() == after
+
+
+def test_check_knows_whom_the_daemon_remembers(monkeypatch, pty, tmp_path):
+    state = StateFile(str(tmp_path / "state"), print)
+    state.learn("gps0", FIRST.fields())
+    assert state.save({})
+    policy = parse_policy(f'[receiver]\ndevice = "{pty}"\n[state]\nfile = "{tmp_path}/state"')
+    before = (tmp_path / "state").read_text()
+    for found, verdict, said in ((FIRST, OK, "opened"), (NUMBERLESS, FAIL, "another receiver")):
+        behind(monkeypatch, found)
+        (finding,) = [one for one in examine(policy, "x") if one.what == "receiver"]
+        assert finding.verdict == verdict, finding.found
+        assert said in finding.found
+    assert (tmp_path / "state").read_text() == before
 
 
 def test_one_that_is_exchanged_while_it_is_being_opened(monkeypatch, pty):

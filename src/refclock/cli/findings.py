@@ -3,6 +3,7 @@
 import os
 import statistics
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from refclock.cli.asking import chrony_sources, gpsd
@@ -34,7 +35,7 @@ def examine(policy: Policy, config: str) -> Iterator[Finding]:
     yield Finding("configuration", f"{config}: profile {policy.profile}, running as uid {os.geteuid()}")
     for row in policy.loosened:
         yield Finding(f"limit {row.key}", f"{row.default} -> {row.chosen}: {row.reason}", WARN)
-    ports = {port.name: port for port in ports_of(policy)}
+    ports = {port.name: port for port in ports_of(policy, _memory(policy))}
     yield _receiver(policy, ports.get("gps0"))
     yield _pulse(policy, ports.get("cs0" if policy.cesium_is_primary else "pps0"))
     yield from _clock(policy, ports["sys0"], ports.get("rtc0"))
@@ -51,6 +52,16 @@ def examine(policy: Policy, config: str) -> Iterator[Finding]:
         yield _directory("time file", policy.time_file, "RuntimeDirectory=refclock")
     yield _state(policy)
     yield _leap(policy)
+
+
+def _memory(policy: Policy) -> StateFile | None:
+    """Which receiver the daemon remembers; nothing is written. A state that cannot be read is judged below."""
+    if policy.state_file is None:
+        return None
+    state = StateFile(policy.state_file, lambda priority, text: None)
+    with suppress(ConfigError):
+        state.load()
+    return state
 
 
 def _opened(port: Port, what: str) -> Finding:
