@@ -55,7 +55,7 @@ def examine(policy: Policy, config: str) -> Iterator[Finding]:
 
 
 def _memory(policy: Policy) -> StateFile | None:
-    """Which receiver the daemon remembers; nothing is written. A state that cannot be read is judged below."""
+    """Which receiver the daemon remembers; nothing is written. What cannot be read is told below."""
     if policy.state_file is None:
         return None
     state = StateFile(policy.state_file, lambda priority, text: None)

@@ -108,13 +108,10 @@ def _receiver(document: Document, name: str, further: tuple[str, ...] = ()) -> R
     table = document.table(name, _RECEIVER)
     if table is None:
         return None
-    settings = ReceiverSettings()
-    if "device" in table:
-        settings = replace(settings, device=document.text(name, "device", table["device"]))
-    if "serial" in table:
-        settings = replace(settings, serial=document.text(name, "serial", table["serial"]))
-    if "path" in table:
-        settings = replace(settings, path=document.text(name, "path", table["path"]))
+    device, serial, path = (
+        document.text(name, key, table[key]) if key in table else "" for key in ("device", "serial", "path")
+    )
+    settings = ReceiverSettings(device, serial=serial, path=path)
     if "protocol" in table:
         families = (AUTO, *sorted(FAMILIES), *further)
         protocol = document.text(name, "protocol", table["protocol"], families)
