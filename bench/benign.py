@@ -39,7 +39,7 @@ from refclock.model import (
 )
 from refclock.policy import PROFILES, parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S, S_PER_DAY, show_ns
-from refclock.world import Chance, World, WorldArguments
+from refclock.world import Chance, Emission, World, WorldArguments
 from refclock.world.scenario import BUILD_S
 from refclock.world.voices.table import VOICES
 
@@ -133,16 +133,30 @@ def delayed(events: Iterator[Event], seed: int, watch: Watch) -> Iterator[Event]
             yield event
 
 
-def thinned(events: Iterator[Event], thin: int, watch: Watch) -> Iterator[Event]:
-    """Only every Nth second of the receiver while nothing else goes on."""
-    kinds = ("gap", "restart", "ntp-silence", "reboot", "no-fix", "leap")
-    for event in events:
-        if thin > 1 and isinstance(event, SerialBytes | PpsEdge):
+class Thinner:
+    """Only every Nth second of the receiver while nothing else goes on: the others are not even made."""
+
+    def __init__(self, world: World, thin: int, watch: Watch) -> None:
+        self._thin, self._watch, self._world = thin, watch, world
+        if thin > 1:
+            self._make, world.receiver.second = world.receiver.second, self._second
+
+    def _skipped(self, at_s: float) -> bool:
+        kinds = ("gap", "restart", "ntp-silence", "reboot", "no-fix", "leap")
+        quiet = int(at_s) % self._thin and at_s > _QUIET_AFTER_S
+        return bool(quiet) and not self._watch.cause(at_s, _QUIET_AFTER_S, *kinds)
+
+    def _second(self, second: int) -> Emission:
+        skipped = self._skipped(second - self._world.start_ns // NS_PER_S)
+        return Emission([], []) if skipped else self._make(second)
+
+    def events(self) -> Iterator[Event]:
+        """What is left."""
+        for event in self._world.events():
             # A second's bytes come within 0.9 s of its pulse.
-            at_s = watch.since_s(event.raw_ns) + watch.phase_s
-            if int(at_s) % thin and not watch.cause(at_s, _QUIET_AFTER_S, *kinds) and at_s > _QUIET_AFTER_S:
-                continue
-        yield event
+            at_s = self._watch.since_s(event.raw_ns) + self._watch.phase_s
+            if not (isinstance(event, SerialBytes | PpsEdge) and self._thin > 1 and self._skipped(at_s)):
+                yield event
 
 
 def live(
@@ -173,7 +187,7 @@ def live(
     restarts += [one.at_s + one.lasts_s for one in table if one.what == "reboot"]
     restarts.sort(reverse=True)
     bridge = Bridge(policy, BUILD_S)
-    events = delayed(thinned(world.events(), thin, watch), seed, watch)
+    events = delayed(Thinner(world, thin, watch).events(), seed, watch)
     for event in events:
         if restarts and watch.since_s(event.raw_ns) >= restarts[-1]:
             restarts.pop()
