@@ -19,8 +19,8 @@ from refclock.units import NS_PER_S, PPT_PER_PPB, PPT_PER_PPM, rate_ppt
 
 _KNOT_NS = 900 * NS_PER_S
 _KEPT = 100
-_WINDOWS = (4, 12, 24, 48, 80, 96)  # in knots: 1 h to 24 h
-# kappa = 6: with 96 looks a day at six windows, chance alone is not seen in the life of a host.
+_WINDOWS = (4, 8, 12, 16, 24, 32, 48, 64, 80, 96)  # in knots: 1 h to 24 h
+# kappa = 6: with 96 looks a day at ten windows, chance alone is not seen in the life of a host.
 _DETECTED = 36_000
 _FITS = 16_000
 _CLEARLY_WORSE = 12_000
@@ -69,15 +69,16 @@ class Rates:
         return next((knot for knot in reversed(self._knots) if knot.raw_ns < raw_ns), None)
 
     def add(self, knot: Knot) -> Verdict | None:
-        """The verdict on the longest window that has one; the knot is kept when it was due."""
+        """The verdict on the longest window that has one, first of all on the whole history; the knot is
+        kept when it was due."""
         if self.due(knot.raw_ns):
             self._knots.append(knot)
-        for window in reversed(_WINDOWS):
-            if window < len(self._knots):
-                verdict = self._judge(self._knots[-1 - window], knot)
-                if verdict is not None:
-                    return verdict
-        return None
+        knots = self._knots
+        starts = [knots[-1 - window] for window in reversed(_WINDOWS) if window < len(knots)]
+        if starts and starts[0] is not knots[0]:
+            starts.insert(0, knots[0])
+        verdicts = (self._judge(start, knot) for start in starts)
+        return next((verdict for verdict in verdicts if verdict is not None), None)
 
     def _sigma_ppt(self, name: str, start: int, end: int, span_ns: int) -> int:
         """One standard deviation of a source's rate over a window, honest sources given."""
