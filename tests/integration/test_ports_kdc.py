@@ -66,7 +66,7 @@ def acceptor():
         yield made
 
 
-def opened(address, transport="udp", poll_s=300, timeout_ms=300):
+def opened(address, transport="udp", poll_s=300, timeout_ms=2000):
     port = KdcPort(RealmSettings((address,), REALM, poll_s, timeout_ms, transport), address, "kdc0")
     port.open()
     return port
@@ -258,11 +258,12 @@ def test_a_connection_that_is_refused(acceptor, make):
 
 def test_a_kdc_that_takes_the_question_and_is_silent(acceptor, make):
     port = make(acceptor.address, "tcp", timeout_ms=50)
+    began = stamp.raw()
     ask(port)
     acceptor.question(port)
     (lost,) = collect(port)
     assert lost.data is None
-    assert lost.t4_raw_ns - lost.t1_raw_ns >= 40 * NS_PER_MS
+    assert lost.t4_raw_ns - began >= 50 * NS_PER_MS
 
 
 def test_a_question_that_is_sent_in_part_only(acceptor, make, monkeypatch):

@@ -165,6 +165,10 @@ def test_a_kdc_that_is_not_there(realm, capsys):
     assert "agree within 1000 ms" in out
     assert main(["realm", REALM, *words]) == 1
     assert "No KDC answers" in capsys.readouterr().out
+    assert main(["realm", REALM, "--json", *words, "--kdc", "a" * 70 + ".test"]) == 1
+    troubles = [row["trouble"] for row in json.loads(capsys.readouterr().out)["kdcs"]]
+    assert troubles[0] == "no answer"
+    assert all("the name does not resolve: not a host name" in one for one in troubles[1:])
 
 
 def test_a_kdc_is_known_better_than_a_second(realm):

@@ -1,8 +1,10 @@
 """Who strays: what follows from what a realm's KDCs and this host show."""
 
+from dataclasses import replace
+
 import pytest
 
-from refclock.kerberos.asking import Kdc, Reading
+from refclock.kerberos.asking import Kdc, Reading, _narrowed
 from refclock.kerberos.realm import US, judge, written_kdc
 from refclock.units import NS_PER_MS, NS_PER_S
 
@@ -80,3 +82,23 @@ def test_the_silent_have_no_voice():
 )
 def test_how_a_kdc_is_written(written, kdc):
     assert written_kdc(written) == kdc
+
+
+def test_two_readings_narrow_each_other():
+    first, second = clock("a", 0, half_ms=500), clock("a", 400, half_ms=200)
+    both = _narrowed(first, second)
+    assert (both.low_ns, both.high_ns) == (200 * NS_PER_MS, 500 * NS_PER_MS + 1)
+    later = _narrowed(first, replace(second, as_of_ns=NS_PER_S))
+    assert later.high_ns == 501 * NS_PER_MS + 1, "the older one has aged by 1000 ppm"
+
+
+def test_a_clock_that_was_stepped_between_two_readings():
+    first, second = clock("a", 0), clock("a", 30_000)
+    assert _narrowed(first, second) == second
+
+
+def test_what_was_heard_outlives_a_silence():
+    silent = Reading("a", "udp", trouble="no answer")
+    assert _narrowed(None, silent) == silent
+    assert _narrowed(clock("a", 0), silent) == clock("a", 0)
+    assert _narrowed(silent, clock("a", 0)) == clock("a", 0)

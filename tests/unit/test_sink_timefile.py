@@ -162,6 +162,14 @@ def test_a_place_that_cannot_be_written_is_told_once_and_tried_again(tmp_path):
     sink.close()
 
 
+def test_a_directory_in_its_place(tmp_path):
+    (tmp_path / "time").mkdir()
+    sink = Sink(tmp_path / "time")
+    sink.tend(raw_ns())
+    assert "cannot be written: Is a directory" in sink.state()
+    assert [one.name for one in tmp_path.iterdir()] == ["time"], "nothing is left beside it"
+
+
 def test_a_write_that_fails(sink, path, monkeypatch):
     def refuse(*_args):
         raise OSError(28, "No space left on device")

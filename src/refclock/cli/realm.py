@@ -94,7 +94,7 @@ def _named(written: str) -> Kdc:
 def document(
     realm: str, source: str, tolerance_ms: int, readings: list[Reading], verdict: Verdict
 ) -> dict[str, object]:
-    """The answer for programs (docs/verbs.md)."""
+    """The answer for programs (docs/kerberos.md)."""
     rows: list[dict[str, object]] = []
     for one in readings:
         row: dict[str, object] = {"peer": one.peer, "over": one.over}
