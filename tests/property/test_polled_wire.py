@@ -94,7 +94,7 @@ def test_whatever_is_heard_only_the_family_s_own_questions_are_asked(family, dat
     assert dialogue is not None
     allowed = {prefix + sent for sent in dialogue.sent() for prefix in (b"", dialogue.resync)}
     poller, scanner, now = Poller(dialogue, "gps0"), Scanner(family), 0
-    proven = False
+    proven = gone = False
     for kind, chunk, wait_ms in data.draw(
         st.lists(
             st.tuples(
@@ -109,13 +109,14 @@ def test_whatever_is_heard_only_the_family_s_own_questions_are_asked(family, dat
         if kind == "pulse":
             poller.on_pulse(now)
         elif kind == "hangup":
-            poller.begin_anew(now)
+            gone = not gone
+            poller.begin_anew(now, up=not gone)
             proven = False
         else:
             for report in scanner.feed(chunk):
                 poller.on_report(report)
                 proven |= report.message in dialogue.proof
-        assert poller.wake_at() >= 0
+        assert (poller.wake_at() is None) is gone
         for request in poller.on_time(now):
             assert request.data in allowed
             assert proven or b"S" not in request.data

@@ -108,3 +108,24 @@ def test_who_is_not_asked_is_not_asked():
     assert bridge.wake_at() is None
     assert bridge.step(SerialSent(RAW_0, 0, 5, "gps0", b"$PUBX,00*33\r\n")) == []
     assert bridge.step(PortChange(RAW_0, 0, 5, "gps0", False, "gone")) == []
+
+
+def test_a_recorder_asks_a_receiver_that_speaks_only_then():
+    from refclock.cli.record import Nobody
+    from refclock.model import PpsEdge
+
+    assert list(Nobody("nmea").step(PortChange(RAW_0, 0, 5, "gps0", True, ""))) == []
+    assert Nobody("nmea").wake_at() is None
+    nobody = Nobody("prs10")
+    (request,) = nobody.step(PortChange(RAW_0, 0, 5, "gps0", True, ""))
+    assert isinstance(request, Request)
+    assert request.data == b"\rLO?\r"
+    assert list(nobody.step(SerialSent(RAW_0, 0, 5, "gps0", request.data))) == []
+    (request,) = nobody.step(SerialBytes(RAW_0 + MS, 0, 5, "gps0", b"1\r"))
+    assert isinstance(request, Request)
+    assert request.data == b"ID?\r"
+    assert list(nobody.step(PpsEdge(RAW_0 + 2 * MS, 2 * MS, 5, "pps0", "assert", 1, MS))) == []
+    assert nobody.wake_at() is not None
+    assert list(nobody.step(PortChange(RAW_0 + 3 * MS, 0, 5, "gps0", False, ""))) == []
+    assert nobody.wake_at() is None
+    assert nobody.view(0) == nobody.memory() == {}

@@ -162,3 +162,14 @@ def test_an_error_says_nothing():
     assert bench.at(10) == b"{get,DisciplineLocked|5A}"
     assert list(bench.poller.on_report(heard("value", "0"))) == []
     assert bench.at(8010) != b""
+
+
+def test_nobody_is_asked_on_a_line_that_is_gone():
+    bench = Bench(TWO)
+    assert bench.at(0) == b"\rA?\r"
+    bench.poller.begin_anew(10 * MS, up=False)
+    assert bench.poller.wake_at() is None
+    assert [bench.at(ms) for ms in range(10, 5000, 100)] == [b""] * 50
+    bench.poller.begin_anew(5000 * MS)
+    assert bench.poller.wake_at() == 5000 * MS
+    assert bench.at(5000) == b"\rA?\r"

@@ -177,6 +177,8 @@ def test_the_bridge_configures_on_request_only_and_again_when_the_line_comes_bac
     assert asked[0] == ubxconfig.ASK_VERSION
     take(bridge.step(PortChange(now, now, 5, "gps0", True, "")))
     assert bridge.configurer.state == "waiting"
+    take(bridge.step(PortChange(now, now, 5, "gps0", False, "")))
+    assert bridge.wake_at() is None
 
 
 @pytest.mark.parametrize(

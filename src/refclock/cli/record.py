@@ -7,7 +7,7 @@ from refclock.capture import CaptureWriter
 from refclock.cli.configfile import config_argument, read_config, seconds_argument
 from refclock.core.asking.poller import Poller
 from refclock.core.seconds.line import Line
-from refclock.model import Decision, Event, PpsEdge, SerialBytes, SerialSent
+from refclock.model import Decision, Event, PortChange, PpsEdge, SerialBytes, SerialSent
 from refclock.policy import CESIUM_PORT, RECEIVER_PORT
 from refclock.ports import ports_of
 from refclock.ports.hotplug import with_hotplug
@@ -35,6 +35,8 @@ class Nobody:
         if isinstance(event, SerialBytes) and event.port == RECEIVER_PORT:
             for report, _ in self._line.feed(event):
                 self._poller.on_report(report)
+        elif isinstance(event, PortChange) and event.port == RECEIVER_PORT:
+            self._poller.begin_anew(event.raw_ns, event.up)
         elif isinstance(event, SerialSent) and event.port == RECEIVER_PORT:
             self._poller.on_sent(event.data, event.raw_ns)
         elif isinstance(event, PpsEdge) and event.port != CESIUM_PORT:

@@ -178,7 +178,7 @@ class Bridge:
     def _on_port(self, event: PortChange) -> tuple[()]:
         for one in (self.poller, self.configurer):
             if one is not None and event.port == RECEIVER_PORT:
-                one.begin_anew(event.raw_ns)
+                one.begin_anew(event.raw_ns, event.up)
         return ()
 
     def _paired(self, label: Label, arrival: SerialBytes, rate: RawRate) -> list[Second | Refused]:

@@ -34,11 +34,11 @@ class Configurer:
         self._port = port
         self.begin_anew(0)
 
-    def begin_anew(self, raw_ns: int) -> None:
-        """The line came up, or the counter began anew: the RAM may have been forgotten."""
+    def begin_anew(self, raw_ns: int, up: bool = True) -> None:
+        """The line came up or went away, or the counter began anew: the RAM may have been forgotten."""
         self._listener = Listener()
         self._steps: list[_Step] = [_Step(ubxconfig.ASK_VERSION)]
-        self._due_ns: int | None = raw_ns + _SETTLES_NS
+        self._due_ns: int | None = raw_ns + _SETTLES_NS if up else None
         self._tries = 0
         self._refused = self._differs = False
         self.state = "waiting"

@@ -36,8 +36,10 @@ class Poller:
         self.misses = 0
         self.begin_anew(0)
 
-    def begin_anew(self, raw_ns: int) -> None:
-        """The line came up, or the counter began anew: whatever is there has to prove itself."""
+    def begin_anew(self, raw_ns: int, up: bool = True) -> None:
+        """The line came up or went away, or the counter began anew: whatever is there then has to prove
+        itself; where nothing is, nothing is asked."""
+        self._up = up
         self.proven = False
         self._asked: tuple[Question, int] | None = None
         self._sent = False
@@ -77,6 +79,8 @@ class Poller:
     def on_time(self, raw_ns: int) -> list[Request]:
         """What to ask now, if anything."""
         self._now_ns = raw_ns
+        if not self._up:
+            return []
         if self._asked is not None:
             if raw_ns < self._gives_up_ns():
                 return []
@@ -88,8 +92,10 @@ class Poller:
                 return [self._ask(index, question, raw_ns)]
         return []
 
-    def wake_at(self) -> int:
+    def wake_at(self) -> int | None:
         """When ``on_time`` has something to do."""
+        if not self._up:
+            return None
         if self._asked is not None:
             return self._gives_up_ns()
         questions = enumerate(self._dialogue.questions)
