@@ -75,8 +75,7 @@ class Vetting:
             self._heard_ns = None
             self._restart()
             found += self._move(raw_ns, Trigger.SILENT, "silence")
-        due = self.episodes.latch(raw_ns)
-        return found if due is None else found + self._latch(raw_ns, due)
+        return found + self._latch(raw_ns, self.episodes.latch(raw_ns))
 
     def _latch(self, raw_ns: int, due: tuple[Trigger, str] | None) -> list[Found]:
         """Lock, after a last word on who is wrong (which may find that it was the raw counter)."""
