@@ -13,6 +13,14 @@ def seen(host: Host) -> dict[str, object]:
     return told
 
 
+def host_off_ns(host: Host) -> int:
+    """The system clock less the vetted time, by another road: both clocks as the host's stamps have them."""
+    raw_ns, real_ns, *_ = host.stamp(host.now_s * NS_PER_S)
+    vetting = host.bridge.vetting
+    assert vetting.judge is not None
+    return vetting.witnesses.leap.si_ns(real_ns) - vetting.judge.predicted_ns(raw_ns)
+
+
 def rows(host: Host) -> dict[str, dict[str, object]]:
     """The witnesses' rows by name."""
     found = seen(host)["witnesses"]
@@ -56,6 +64,7 @@ def test_while_feeding():
     assert told["mode"] == "vetted"
     assert told["enrolled"] is True
     assert told["alarm"] is False
+    assert told["system_off_ns"] == host_off_ns(host)
     assert told["dwell"] is None
     assert {name: row["state"] for name, row in rows(host).items()} == {
         "ntp": "agrees", "ntp:a:123": "falseticker", "ntp:b:123": "agrees", "ntp:c:123": "agrees",

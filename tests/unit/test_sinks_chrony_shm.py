@@ -11,7 +11,7 @@ import sysv_ipc
 from refclock.errors import PortError
 from refclock.model import Mode, ModeChange, Publish
 from refclock.sinks.chrony_shm import ChronyShm
-from refclock.sinks.segment import SegmentFacts, judge, open_segment
+from refclock.sinks.segment import SegmentFacts, facts_of, find, give, judge, open_segment
 from refclock.units import NS_PER_S
 from refclock.wire import shm
 
@@ -225,3 +225,44 @@ def test_a_key_that_another_segment_took_is_noticed(sink, unit, log):
     sink.take(PUBLISH)
     assert _seen(unit).valid != 1
     assert "mode 0666" in sink.state()
+
+
+def test_root_makes_a_segment_and_gives_it_away(unit):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a segment away")
+    assert give(unit, 65534) == "made, and given to uid 65534"
+    found = find(unit)
+    assert found is not None
+    facts = facts_of(found[0])
+    found[0].detach()
+    assert (facts.uid, facts.cuid, facts.mode, facts.size) == (65534, 0, 0o600, shm.SIZE)
+    assert judge(facts, 65534) is None
+    assert give(unit, 65534) == "is there, and fit"
+    with pytest.raises(PortError, match="expected it to be owned by uid 4711"):
+        give(unit, 4711)
+
+
+def test_a_segment_that_cannot_be_given_away_is_not_left_behind(unit, monkeypatch):
+    class Stubborn(sysv_ipc.SharedMemory):  # type: ignore[misc]
+        @property
+        def uid(self) -> int:
+            return 0
+
+        @uid.setter
+        def uid(self, value: int) -> None:
+            raise PermissionError(1, "not yours")
+
+    monkeypatch.setattr(sysv_ipc, "SharedMemory", Stubborn)
+    with pytest.raises(PortError, match="cannot give the segment to uid 5"):
+        give(unit, 5)
+    assert find(unit) is None
+
+
+def test_the_verb_makes_the_segment_of_each_configuration(unit, tmp_path, capsys):
+    from refclock import cli
+
+    (tmp_path / "a.toml").write_text("")
+    assert cli.main(["segment", "--user", "root", "--directory", str(tmp_path)]) == 0
+    assert "no [shm] unit, nothing to make" in capsys.readouterr().out
+    assert cli.main(["segment", "--user", "no-such-user", "--directory", str(tmp_path)]) == 2
+    assert "make it with `systemd-sysusers`" in capsys.readouterr().err

@@ -16,6 +16,7 @@ VERBS = {
     "check": "judge a configuration and this host before the first start",
     "status": "ask the running daemon what it trusts, and why",
     "now": "the time, how well it is known, and what it rests on",
+    "wait": "until the time is established, for units that services depend on",
     "explain": "the last refusals in plain words, and what to do about each",
     "ledger": "who felt for the limits, and what is left of the budget",
     "rearm": "end a lock, after a look at what led to it",
@@ -27,6 +28,9 @@ VERBS = {
     "decode": "print every labelled second found in a receiver's byte stream",
     "simulate": "write a capture of a simulated world, attackers included",
     "museum": "replay real time failures, with the verdict that each must get",
+    "install": "put units, rules and a configuration in place, and say what is next",
+    "uninstall": "remove what install wrote and nobody edited",
+    "segment": "as root: make chrony's shared memory and give it to the daemon's user",
     "demo": "watch the whole chain work, and refuse an attack, on this machine",
 }
 

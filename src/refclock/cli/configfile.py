@@ -1,10 +1,13 @@
 """What several verbs share: reading the configuration file, and an argument that counts seconds."""
 
 import argparse
+import os
 
 from refclock.errors import ConfigError
 from refclock.policy import Policy, parse_policy
 
+# One file for each receiver, NAME.toml.
+CONFIG_DIRECTORY = "/etc/refclock"
 _MAX_SIZE = 1 << 20
 
 
@@ -34,6 +37,28 @@ def config_argument(parser: argparse.ArgumentParser, required: bool = True) -> N
     parser.add_argument(
         "--config", metavar="FILE", required=required, help="the configuration, such as /etc/refclock.toml"
     )
+
+
+def configs_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--config FILE`` and ``--directory DIR``, of which ``configs_of`` makes a list."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--config", metavar="FILE", help="the configuration")
+    where.add_argument(
+        "--directory", metavar="DIR", default=CONFIG_DIRECTORY, help=f"every one in it ({CONFIG_DIRECTORY})"
+    )
+
+
+def configs_of(args: argparse.Namespace) -> list[str]:
+    """The paths of the configurations that the arguments name. Raises ConfigError where there is none."""
+    if args.config:
+        return [args.config]
+    try:
+        names = sorted(name for name in os.listdir(args.directory) if name.endswith(".toml"))
+    except OSError as error:
+        raise ConfigError(f"{args.directory}: cannot be read: {error.strerror}; see --directory.") from None
+    if not names:
+        raise ConfigError(f"{args.directory}: no configuration in it; expected a file such as ublox.toml.")
+    return [os.path.join(args.directory, name) for name in names]
 
 
 def seconds_argument(parser: argparse.ArgumentParser) -> None:

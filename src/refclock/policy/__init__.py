@@ -19,6 +19,7 @@ from refclock.policy.settings import (
     RealmSettings,
     ReceiverSettings,
     RtcSettings,
+    ServicesSettings,
     peer_name,
     server_of,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "RealmSettings",
     "ReceiverSettings",
     "RtcSettings",
+    "ServicesSettings",
     "compare",
     "default_table",
     "held_back",

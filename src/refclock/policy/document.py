@@ -19,16 +19,17 @@ from refclock.policy.settings import (
     RealmSettings,
     ReceiverSettings,
     RtcSettings,
+    ServicesSettings,
     server_of,
 )
 from refclock.policy.table import LIMIT_ROWS
-from refclock.units import NS_PER_US
+from refclock.units import NS_PER_MS, NS_PER_US
 from refclock.wire.calendar import parse_day
 from refclock.wire.families import AUTO, FAMILIES, PPS_ONLY
 
 _TOP = (
     "profile", "receiver", "companion", "pps", "cesium", "rtc", "phc", "ntp", "realm", "chrony", "shm",
-    "sock", "status", "time", "state", "dates", "limits", "loosened",
+    "sock", "status", "services", "time", "state", "dates", "limits", "loosened",
 )  # fmt: skip
 _BAUDS = (4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 _RECEIVER = (
@@ -74,6 +75,7 @@ def parse_policy(text: str, name: str = "configuration") -> Policy:
         realm=_realm(document),
         shm_unit=unit,
         sock_path=_sock(document, asked, pulse),
+        services=_services(document),
         status_socket=document.text("status", "socket", status["socket"]) if status else None,
         time_file=document.text("time", "file", told["file"]) if told else None,
         state_file=document.text("state", "file", state["file"]) if state else None,
@@ -164,6 +166,17 @@ def _sock(document: Document, asked: list[GpsdAddress], pulse: PpsSettings | Non
     for gpsd in asked:
         refuse_socket(document, gpsd, pulse.device if pulse else "", path)
     return path
+
+
+def _services(document: Document) -> ServicesSettings:
+    table = document.table("services", ("when_lost", "bound_ms")) or {}
+    settings = ServicesSettings()
+    # Kerberos bears 300 s of skew between two hosts by default, that is 150 s of each (krb5.conf, clockskew).
+    bound_ms = table.get("bound_ms", settings.bound_ns // NS_PER_MS)
+    return ServicesSettings(
+        document.text("services", "when_lost", table.get("when_lost", settings.when_lost), ("alarm", "stop")),
+        document.integer("services", "bound_ms", bound_ms, 100, 150_000) * NS_PER_MS,
+    )
 
 
 def _rtc(document: Document) -> RtcSettings | None:

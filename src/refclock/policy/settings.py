@@ -138,6 +138,15 @@ class RealmSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ServicesSettings:
+    """What becomes of services that run on the time (a KDC) once the system clock may be off by ``bound_ns``:
+    ``when_lost`` "alarm" tells people, "stop" ends ``refclock wait --keep``, and what is bound to it."""
+
+    when_lost: str = "alarm"
+    bound_ns: int = 30_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class Loosened:
     """A limit that the operator made looser than the profile's, and the reason given for it."""
 
@@ -165,6 +174,7 @@ class Policy:
     realm: RealmSettings = field(default_factory=RealmSettings)
     shm_unit: int | None = None
     sock_path: str | None = None
+    services: ServicesSettings = field(default_factory=ServicesSettings)
     status_socket: str | None = None
     time_file: str | None = None
     state_file: str | None = None

@@ -82,6 +82,38 @@ def refusal(unit: int, found: str, problem: str) -> PortError:
     )
 
 
+def give(unit: int, uid: int) -> str:
+    """As root: make the unit's segment, and give it to a user; what was done, for people.
+
+    Exclusively (shmget(2), IPC_EXCL), so that it is nobody else's, and before chronyd looks for one. Raises
+    PortError for a segment that is there and would not be fit for that user.
+    """
+    try:
+        segment = sysv_ipc.SharedMemory(
+            shm.key_of(unit), sysv_ipc.IPC_CREX, mode=_OURS, size=shm.SIZE, init_character=b"\0"
+        )
+    except sysv_ipc.ExistentialError:
+        found = find(unit)
+        problem = "it went away" if found is None else judge(found[1], uid)
+        if found is not None:
+            found[0].detach()
+        if found is None or problem is not None:
+            raise refusal(
+                unit, f"found a segment with {found[1] if found else 'no owner'}", str(problem)
+            ) from None
+        return "is there, and fit"
+    except (sysv_ipc.Error, OSError) as error:
+        raise PortError(f"SHM unit {unit}: cannot create the segment: {error}.") from None
+    try:
+        segment.uid = uid
+    except (sysv_ipc.Error, OSError) as error:
+        segment.remove()
+        raise PortError(f"SHM unit {unit}: cannot give the segment to uid {uid}: {error}.") from None
+    finally:
+        segment.detach()
+    return f"made, and given to uid {uid}"
+
+
 def _denied(error: Exception) -> bool:
     return isinstance(error, sysv_ipc.PermissionsError | PermissionError)
 

@@ -42,6 +42,8 @@ def view(vetting: Vetting, diary: Diary, raw_ns: int, system_ns: int | None) -> 
         feeding = vetting.mode in (Mode.VETTED, Mode.DEGRADED)
         told["bound_ns"] = judge.last_bound_ns if feeding else judge.holdover_ns(raw_ns)
         told["bound_parts"] = judge.bound_parts
+        if system_ns is not None:
+            told["system_off_ns"] = vetting.witnesses.leap.si_ns(system_ns) - judge.predicted_ns(raw_ns)
         told["alarm"] = (
             vetting.mode is Mode.HOLDOVER and judge.holdover_ns(raw_ns) > vetting.limits.holdover_alarm_ns
         )
