@@ -260,7 +260,7 @@ def test_without_a_pulse_an_epoch_just_before_its_second_counts_from_there():
     assert bench.pairing.off_grid(1150 * NS_PER_MS, RATE)[1] >= 40 * NS_PER_MS
 
 
-@pytest.mark.parametrize("timescale", ["gps", "local"])
+@pytest.mark.parametrize("timescale", ["gps", "local", "unstated"])
 @pytest.mark.parametrize("label_edge", ["previous", "next"])
 def test_another_time_scale_names_no_pulse_and_is_refused_once_a_second(timescale, label_edge):
     bench = Bench()

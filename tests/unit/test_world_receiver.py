@@ -19,7 +19,9 @@ from refclock.world.receiver import Receiver
 from refclock.world.voices.table import VOICES
 
 START_S = 1_803_859_200
-PERSONALITY = ("nmea", "ubx", "mixed")
+PERSONALITY = tuple(VOICES)
+# One message of each family that names the pulse just passed, with a word on its validity.
+MAIN = ("RMC", "NAV-TIMEUTC", "8F-AB", "A1-00", "@@Ha")
 
 
 class Heard:
@@ -28,7 +30,7 @@ class Heard:
     def __init__(self, personality, *attacks, seconds=60, **options):
         parsed = [parse_attack(text, START_S * NS_PER_S, seconds * NS_PER_S, 1) for text in attacks]
         receiver = Receiver(personality, Chance(1, "receiver"), parsed, start_s=START_S, **options)
-        scanner = Scanner()
+        scanner = Scanner(VOICES[personality].protocol)
         self.edges, self.chunks, self.reports = [], [], []
         for second in range(START_S, START_S + seconds):
             emission = receiver.second(second)
@@ -42,11 +44,11 @@ class Heard:
         return [
             (second, label.utc_s + (label.frac_ns > NS_PER_S // 2))
             for second, label in self.reports
-            if isinstance(label, Label) and label.message in messages
+            if isinstance(label, Label) and label.message in messages and label.timescale == "utc"
         ]
 
     def label_errors(self, *messages):
-        return [label - second for second, label in self.labels(*(messages or ("RMC", "NAV-TIMEUTC")))]
+        return [label - second for second, label in self.labels(*(messages or MAIN))]
 
     def edge_errors(self):
         return [(edge + NS_PER_S // 2) % NS_PER_S - NS_PER_S // 2 for edge in self.edges]

@@ -232,6 +232,11 @@ def _found(ports: list[_Port], path: str) -> str | None:
         )
     if any(port.labels for port in ports):
         return None
+    for name, count in frames.items():
+        if count and not FAMILIES[name].says:
+            return (
+                f"{path}: {count} good frames of {FAMILIES[name].title}, not read: {FAMILIES[name].advice}."
+            )
     counts = ", ".join(f"{count} {name}" for name, count in frames.items() if count)
     return f"{path}: no labelled second, though there are good frames: {counts}; {damaged} damaged."
 

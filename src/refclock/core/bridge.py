@@ -39,7 +39,7 @@ from refclock.model import (
 from refclock.policy import CESIUM_PORT, COMPANION_PORT, RECEIVER_PORT, Policy
 from refclock.units import NS_PER_S, S_PER_DAY
 from refclock.wire.families import PPS_ONLY, dialogue_of
-from refclock.wire.report import Label, LeapInfo
+from refclock.wire.report import Foreign, Label, LeapInfo
 
 # An edge fetched later than this cannot be placed well on the raw counter.
 _MAX_EDGE_AGE_NS = 2 * NS_PER_S
@@ -166,6 +166,8 @@ class Bridge:
                 self.health.hear(further, arrival.raw_ns)
             if isinstance(report, Label) and self.standard is None:
                 found += self._vet(self._paired(report, arrival, witnesses.rate))
+            elif isinstance(report, Foreign):
+                found += self._vet(self.pairing.on_foreign(arrival.raw_ns))
             elif isinstance(report, LeapInfo):
                 witnesses.leap.announce(report.change, report.at_s)
         return found

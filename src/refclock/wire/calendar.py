@@ -4,9 +4,10 @@ The arithmetic counts from 1 March of year 0, so that the leap day is the last d
 lengths of the months follow one linear rule (153 days every five months). 400 years are 146,097 days.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
-from refclock.units import S_PER_DAY
+from refclock.units import NS_PER_S, S_PER_DAY
 
 # 1970-01-01 in days since 0000-03-01.
 _POSIX_DAY = 719_468
@@ -60,6 +61,28 @@ def parse_day(text: str) -> int | None:
     if len(digits) != 8 or text != f"{year}-{month}-{day}" or not (digits.isascii() and digits.isdigit()):
         return None
     return date_s(int(year), int(month), int(day))
+
+
+def civil_utc(civil: Sequence[int], nano: int = 0) -> tuple[int, int, bool] | None:
+    """POSIX second, ns of it, and whether it is a leap second, of a calendar time and its signed ``nano``;
+    None for a time that does not exist.
+
+    ``civil`` is year, month, day, hour, minute, second. A u-blox rounds its epochs to 10 ms, so
+    ``nano`` is negative as often as not; the instant then lies in the second before. A leap second just
+    short of its beginning stays the one it names, with the ns cut to 0: as part of the :59 before it, it
+    could not be told which of :60 and :00 it is next to.
+    """
+    year, month, day, hour, minute, second = civil
+    midnight_s = date_s(year, month, day)
+    if midnight_s is None or hour > 23 or minute > 59 or second > 60 or abs(nano) > NS_PER_S:
+        return None
+    tod_s = hour * 3600 + minute * 60 + second
+    if second < 60:
+        carry_s, frac_ns = divmod(nano, NS_PER_S)
+        return midnight_s + tod_s + carry_s, frac_ns, False
+    if tod_s != S_PER_DAY or nano == NS_PER_S:
+        return None
+    return midnight_s + tod_s - 1, max(nano, 0), True
 
 
 def begins_a_month(posix_s: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from refclock.wire import csac, gpsdjson, hp, hp5071, jackson, nmea, prs10, sa5x, timecode, ubx
+from refclock.wire import csac, garmin, gpsdjson, hp, hp5071, jackson, nmea, oncore, prs10, sa5x, sirf, timecode, tsip, tsip1, ubx
 from refclock.wire.dialogue import Dialogue
 from refclock.wire.framing import Framer
 
@@ -54,6 +54,20 @@ _ROWS = (
     Family(
         ubx.PROTOCOL, "u-blox UBX", ubx.Framer, baud=38400, label_edge="previous, TIM-TP next",
         says=("time", "leap", "health", "sawtooth"),
+    ),
+    Family(
+        tsip1.PROTOCOL, "Trimble TSIP version 1 (RES 720)", tsip1.Framer, baud=115200,
+        timescale="gps or utc", says=("time", "leap", "health"),
+    ),
+    Family(
+        tsip.PROTOCOL, "Trimble TSIP (Thunderbolt; RES SMT 360, Palisade and Acutime with 8O1)",
+        tsip.Framer, checked=False, timescale="gps or utc", says=("time", "leap", "health"),
+        advice="nothing; or have it label in UTC: 8E-A2 03",
+    ),
+    Family(
+        oncore.PROTOCOL, "Motorola Oncore binary", oncore.Framer, timescale="utc or gps",
+        says=("time", "leap", "health", "sawtooth"),
+        advice="with 6 or 8 channels have @@Aw and @@Bo sent each second; UTC is @@Aw 01",
     ),
     Family(nmea.PROTOCOL, "NMEA 0183", nmea.Framer, says=("time", "leap")),
     Family(
@@ -107,6 +121,16 @@ _ROWS = (
     Family(
         prs10.PROTOCOL, "SRS PRS10, FS725 rubidium", prs10.Framer, checked=False, label_edge="none",
         timescale="none", says=("health",), dialogue=prs10.DIALOGUE, advice="set its pulse to UTC by hand",
+    ),
+    Family(
+        sirf.PROTOCOL, "SiRF binary", sirf.Framer, says=(),
+        advice="switch it to NMEA: stop whatever has the port, and run `gpsctl -f -n DEVICE` (Debian: "
+        "gpsd-clients)",
+    ),
+    Family(
+        garmin.PROTOCOL, "Garmin binary", garmin.Framer, says=(),
+        advice="switch it to NMEA: send the bytes 10 0A 02 26 00 CE 10 03, then $PGRMC1,,1 and CR LF; turn "
+        "it off and on",
     ),
 )  # fmt: skip
 FAMILIES: dict[str, Family] = {row.name: row for row in _ROWS}

@@ -28,11 +28,12 @@ class Label(Report):
     the pulse to come. ``valid`` is the receiver's own word on its time; ``utc_valid`` says whether its
     leap-second count came from the satellites (True), from a firmware default (False), or is unsaid.
     ``q_err_ps`` is the pulse's quantisation error (sawtooth) where the receiver states a valid one.
-    ``timescale`` is "utc"; or "gps" or "local", when the receiver said no offset that would make UTC of it:
-    ``utc_s`` then counts that calendar's seconds, and must not be taken for UTC. "unstated" is a format
-    that cannot say which: UTC only where the operator vouches that the receiver is set to it.
-    With ``yearless`` the format names the day of the year and no year: ``utc_s`` counts from 1 January.
-    ``mark`` is the offset of the byte that comes on time, where that is not the first one.
+    ``timescale`` is "utc"; or "gps" or "local" (a zone, or another system), when the receiver said no
+    offset that would make UTC of it: ``utc_s`` then counts that calendar's seconds, and must not be taken
+    for UTC. "unstated" is a format that cannot say which: UTC only where the operator vouches that the
+    receiver is set to it. With ``yearless`` the format names the day of the year and no year: ``utc_s``
+    counts from 1 January. ``mark`` is the offset of the byte that comes on time, where that is not the
+    first one.
     """
 
     utc_s: int
@@ -97,3 +98,8 @@ class Health(Report):
 def on_time(report: Report) -> int:
     """The offset of the byte whose arrival counts: that which comes on time, else the frame's first."""
     return report.mark if isinstance(report, Label) and report.mark is not None else report.start
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign(Report):
+    """A good frame of a family that is recognised, but not read (see `Family.advice`)."""

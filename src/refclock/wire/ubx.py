@@ -10,7 +10,7 @@ from itertools import accumulate
 from struct import Struct
 
 from refclock.units import GPS_EPOCH_S, NS_PER_MS, NS_PER_S, S_PER_DAY, S_PER_WEEK
-from refclock.wire.calendar import begins_a_month, date_s
+from refclock.wire.calendar import begins_a_month, civil_utc
 from refclock.wire.framing import DAMAGED, REFUSED, WAIT
 from refclock.wire.report import Health, Label, LeapInfo, Report
 
@@ -62,27 +62,6 @@ _WORST_FIRST = ("critical", "warning", "short", "open", "ok")
 _SATELLITE_SOURCES = frozenset((1, 2, 3, 4, 5, 8))  # GPS-GLONASS, GPS, SBAS, BeiDou, Galileo, NavIC
 
 
-def _utc(civil: list[int], nano: int) -> tuple[int, int, bool] | None:
-    """POSIX second, ns of it, and whether it is a leap second, of a calendar time and its signed ``nano``.
-
-    ``civil`` is year, month, day, hour, minute, second. An epoch is rounded to the nearest 10 ms, so
-    ``nano`` is negative as often as not; the instant then lies in the second before. A leap second just
-    short of its beginning stays the one it names, with the ns cut to 0: as part of the :59 before it, it
-    could not be told which of :60 and :00 it is next to.
-    """
-    year, month, day, hour, minute, second = civil
-    midnight_s = date_s(year, month, day)
-    if midnight_s is None or hour > 23 or minute > 59 or second > 60 or abs(nano) > NS_PER_S:
-        return None
-    tod_s = hour * 3600 + minute * 60 + second
-    if second < 60:
-        carry_s, frac_ns = divmod(nano, NS_PER_S)
-        return midnight_s + tod_s + carry_s, frac_ns, False
-    if tod_s != S_PER_DAY or nano == NS_PER_S:
-        return None
-    return midnight_s + tod_s - 1, max(nano, 0), True
-
-
 def _worst(states: list[str | None]) -> str | None:
     return next((state for state in _WORST_FIRST if state in states), None)
 
@@ -130,7 +109,7 @@ class Decoder:
         """NAV-PVT. ``valid`` needs date, time and fullyResolved: without the last the second is uncertain."""
         *civil, valid, t_acc, nano, fix_type, flags, longitude, latitude = _PVT.unpack_from(payload)
         reports: list[Report] = []
-        time = _utc(civil, nano)
+        time = civil_utc(civil, nano)
         if time is not None:
             resolved = bool(valid & 4)
             reports.append(
@@ -147,7 +126,7 @@ class Decoder:
     def _timeutc(self, payload: bytes, start: int, end: int) -> list[Report]:
         """NAV-TIMEUTC. validUTC is set once the leap seconds are known and no longer the default."""
         t_acc, nano, *civil, valid = _TIMEUTC.unpack_from(payload)
-        time = _utc(civil, nano)
+        time = civil_utc(civil, nano)
         if time is None:
             return []
         return [

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from refclock.units import GPS_EPOCH_S, S_PER_DAY, S_PER_WEEK
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_LATITUDE, _LONGITUDE, _HEIGHT_MM = 482_083_000, 163_731_000, 171_000  # 1e-7 degrees, mm
+LATITUDE, LONGITUDE, HEIGHT_MM = 482_083_000, 163_731_000, 171_000  # 1e-7 degrees, mm
 _NMEA_LATITUDE, _NMEA_LONGITUDE = 289_249_800, "01622.38600,E"  # 1e-5 minutes of arc
 
 
@@ -126,7 +126,7 @@ def nav_pvt(
     payload = _PVT.pack(
         _itow_ms(posix_s, leap_s), when.year, when.month, when.day, when.hour, when.minute, when.second,
         valid, t_acc_ns, nano, 3 if fix else 0, 1 if fix else 0, 0xE0 if valid & 4 else 0, satellites,
-        _LONGITUDE, _LATITUDE + north_m * 90, _HEIGHT_MM + 42_500, _HEIGHT_MM, *spread,
+        LONGITUDE, LATITUDE + north_m * 90, HEIGHT_MM + 42_500, HEIGHT_MM, *spread,
         2, -1, 3, 2, 0, 120, 18_000_000, 130, 0, 0, 0, 0, 0,
     )  # fmt: skip
     return ubx(0x01, 0x07, payload)

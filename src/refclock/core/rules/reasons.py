@@ -99,8 +99,12 @@ REASONS = {
         "switch the receiver to UTC (docs/receivers.md says how), or wait for its almanac (12.5 minutes)",
     ),
     "local-time": Reason(
-        "absent", "the receiver labels in local time and does not say how far UTC is from it", "",
-        "switch the receiver to UTC (docs/receivers.md says how)",
+        "absent", "the receiver labels in a zone's or another system's time, and does not say how far UTC is "
+        "from it", "", "switch the receiver to UTC (docs/receivers.md says how)",
+    ),
+    "not-read": Reason(
+        "absent", "the receiver speaks a binary protocol that is recognised, but not read for time", "",
+        "switch the receiver to NMEA (docs/receivers.md says how)",
     ),
     "unstated-time": Reason(
         "absent", "the receiver's messages do not say their time scale", "",

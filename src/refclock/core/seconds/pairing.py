@@ -97,6 +97,7 @@ class Pairing:
         self._foreign: int | None = None
         self._scales = ("utc", "unstated") if policy.receiver.timescale == "utc" else ("utc",)
         self.phase_ns: int | None = None  # from the last pulse that was named to its message
+        self._foreign_ns: int | None = None
         self.extra_edges = 0
         self.missed_edges = 0
 
@@ -182,6 +183,15 @@ class Pairing:
         if before == label.utc_s or (since is not None and raw_ns - since <= _PREVIOUS_FOR_NS):
             return []
         return [Refused(raw_ns, f"{label.timescale}-time", 0, 1)]
+
+    def on_foreign(self, raw_ns: int) -> list[Second | Refused]:
+        """The receiver speaks what is not read for time; complained of once a second, and not at all beside
+        labels."""
+        for before_ns, quiet_ns in ((self._last_previous_ns, _PREVIOUS_FOR_NS), (self._foreign_ns, NS_PER_S)):
+            if before_ns is not None and raw_ns - before_ns < quiet_ns:
+                return []
+        self._foreign_ns = raw_ns
+        return [Refused(raw_ns, "not-read", 0, 1)]
 
     def _arrive(self, label: Label, raw_ns: int, real_ns: int, unc_ns: int) -> None:
         """Without PPS the first message of a burst stands for the pulse, as late as configured."""

@@ -7,6 +7,8 @@ from refclock.world.voices.hp import Hp
 from refclock.world.voices.jackson import JacksonLabs
 from refclock.world.voices.nmea import Nmea
 from refclock.world.voices.standards import Csac, Hp5071, Prs10, Sa5x
+from refclock.world.voices.oncore import Oncore
+from refclock.world.voices.tsip import Res720, Thunderbolt, ThunderboltGps
 from refclock.world.voices.ubx import Mixed, Ubx
 from refclock.world.voices.voice import Voice
 
@@ -36,6 +38,10 @@ VOICES: dict[str, Row] = {
     "csac": _row(Csac, "csac"),
     "sa5x": _row(Sa5x, "sa5x"),
     "prs10": _row(Prs10, "prs10"),
+    "tsip": _row(Thunderbolt, "tsip"),
+    "tsip-gps": _row(ThunderboltGps, "tsip"),
+    "tsip1": _row(Res720, "tsip1"),
+    "oncore": _row(Oncore, "oncore"),
     # A standard without a serial line has nothing to say.
     PPS_ONLY[0]: Row(Voice, PPS_ONLY[0], 9600, "8N1"),
 }
