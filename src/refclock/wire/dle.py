@@ -27,7 +27,7 @@ def _whole(size: int) -> re.Pattern[bytes]:
 @lru_cache(maxsize=256)
 def _beginning(size: int) -> re.Pattern[bytes]:
     """All that may be there of such a frame while its end is not."""
-    return re.compile(rb"\x10(?:%b{0,%d}\x10?|%b{%d}\x10)" % (_BYTE, size - 1, _BYTE, size), re.DOTALL)
+    return re.compile(rb"\x10%b{0,%d}\x10?" % (_BYTE, size), re.DOTALL)
 
 
 def head(data: bytes, at: int, size: int) -> bytes | int:

@@ -94,7 +94,7 @@ class Framer:
         if kind == b"Aw":
             self._utc_mode = message[4] == 1
         elif kind == b"Bo":
-            self._offset_s = _signed(message[4])
+            self._offset_s = max(_signed(message[4]), 0)
         elif kind == b"Gj":
             return _leap(message, place)
         return []
