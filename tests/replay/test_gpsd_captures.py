@@ -39,6 +39,8 @@ AGREED = [
     "quectel-L70",
     "sirfstarv-nmea",
     "skytraq-fix",
+    "trimble-res720",
+    "trimble-smt-360",
     "ublox-zed-f9p-nmea",
     "ublox8-uniqid-monhw",
 ]
@@ -75,6 +77,15 @@ DIFFERENT = {
         "As navisys-gr701w: it ends after a NAV-SOL.",
         gpsd=frozenset({"2017-12-01T17:24:05Z"}),
     ),
+    "oncore-binary": Difference(
+        "The receiver's mode and offset (@@Aw, @@Bo) come after its first @@Ea, which does not say by itself "
+        "whether it is UTC. gpsd takes it for UTC; it was, but nobody could know.",
+        gpsd=frozenset({"2000-08-25T04:50:00Z"}),
+    ),
+    "oncore-m12": Difference(
+        "gpsd was still finding out what it talks to and gave no report of the first epoch.",
+        ours=frozenset({"2026-01-21T07:33:29Z"}),
+    ),
     "u-blox-m8t-time": Difference(
         "gpsd was still finding out what it talks to and gave no report of the first epoch.",
         ours=frozenset({"2021-02-23T18:04:29Z"}),
@@ -97,16 +108,13 @@ DIFFERENT = {
     ),
 }
 
-NOT_YET = {
+NOT_READ = {
     "bu303-nofix": "SiRF binary",
     "bu303-stillfix": "SiRF binary",
     "garmin18x-bin": "Garmin binary",
-    "hp58534a": "NMEA without checksums, on purpose never",
-    "oncore-binary": "Motorola Oncore binary",
-    "oncore-m12": "Motorola Oncore binary",
-    "trimble-res720": "TSIP v1",
-    "trimble-smt-360": "TSIP",
 }
+
+NEVER = {"hp58534a": "NMEA without checksums, on purpose never"}
 
 
 def _gpsd_seconds(path: Path) -> set[str]:
@@ -139,7 +147,7 @@ def test_we_name_the_seconds_that_gpsd_names(shared_captures, decoded, name):
     status, lines, _ = decoded(name)
     assert status == 0
     # gpsd's TPV is about the epoch that was; a label of the pulse to come is compared below.
-    ours = {str(found["utc"]) for found in lines if found["label_edge"] == "previous"}
+    ours = {str(found["utc"]) for found in lines if found["label_edge"] == "previous" and found["utc"]}
     gpsd = _gpsd_seconds(shared_captures / f"{name}.log.chk")
     difference = DIFFERENT.get(name, Difference("none"))
     assert ours - gpsd == difference.ours, difference.why
@@ -167,13 +175,35 @@ def test_tim_tp_names_the_second_after_its_epoch(decoded, name, pulses):
     assert steps == [1] * pulses
 
 
-@pytest.mark.parametrize("name", NOT_YET)
-def test_families_to_come_are_refused_in_one_line(decoded, name):
+def test_gps_time_is_recognised_and_a_first_second_without_time_scale(decoded):
+    for name, leap_s in (("trimble-smt-360", 18), ("trimble-res720", 18)):
+        _, lines, _ = decoded(name)
+        assert {(found["leap"], found["utc_valid"], found["valid"]) for found in lines} == {
+            (leap_s, True, True)
+        }
+    _, lines, _ = decoded("oncore-binary")
+    (first, *rest) = lines
+    assert (first["utc"], first["timescale"], first["time"]) == (None, "unstated", "2000-08-25T04:50:00")
+    assert all(found["utc"] for found in rest)
+    # The sawtooth of each pulse was announced a second before.
+    assert all(isinstance(found["q_err_ps"], int) for found in rest)
+
+
+@pytest.mark.parametrize("name", NOT_READ)
+def test_families_that_are_not_read_are_named_with_what_to_do(decoded, name):
     status, lines, errors = decoded(name)
-    assert (status, lines) == (2, []), NOT_YET[name]
+    assert (status, lines) == (0, [])
+    assert f"good frames of {NOT_READ[name]}, not read: switch it to NMEA" in errors
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_sentences_without_checksums_are_refused_in_one_line(decoded, name):
+    status, lines, errors = decoded(name)
+    assert (status, lines) == (2, []), NEVER[name]
     assert errors.count("\n") == 1
 
 
 def test_no_recording_was_forgotten(shared_captures):
-    known = {*AGREED, *DIFFERENT, *NOT_YET}
+    known = {*AGREED, *DIFFERENT, *NOT_READ, *NEVER}
     assert {path.stem for path in shared_captures.glob("*.log")} == known
