@@ -2,6 +2,7 @@
 
 usage: python bench/fuzz_wire.py [--seconds N] [--seed N]
 
+All families of the table are fuzzed together, with frames of all voices that the simulated world has.
 With atheris installed it is coverage-guided; otherwise a seeded loop of mutations, which prints its seed so
 that a finding can be had again. It fails on any exception, on reports that depend on how the stream was cut,
 on a good sentence lost behind mutated bytes, and on memory held beyond the longest frame.
@@ -13,14 +14,21 @@ import sys
 import time
 from itertools import pairwise
 
+from streams import seconds
+
 from refclock.cli.decode import line
+from refclock.wire.families import AUTO, FAMILIES
 from refclock.wire.nmea import checksum as nmea_checksum
 from refclock.wire.report import Label, Report
 from refclock.wire.scanner import Scanner
 from refclock.wire.ubx import checksum as ubx_checksum
+from refclock.world.voices.table import VOICES
 
 # More than the longest message that is waited for, RXM-RAWX of 184 signals.
 HELD_MAX = 6000
+ALL = frozenset(FAMILIES)
+# With one of these before it, a good sentence may be part of another family's good frame.
+MARKS = (b"\xb5\x62", b"@@", b"\x10", b"\xa0\xa2")
 
 
 def sentence(body: bytes) -> bytes:
@@ -57,13 +65,16 @@ SEEDS = [
             (0x0A09, 60), (0x0A38, 28), (0x0D01, 16), (0x2709, 12), (0x2709, 4), (0x0402, 30),
         )
     ),
+    bytes.fromhex("a0a200022901002ab0b3"),
+    bytes.fromhex("100a022600ce1003"),
+    *(data for voice in VOICES for data in seconds(voice, 11)),
 ]  # fmt: skip
 CANARY = sentence(b"GPZDA,000000,01,01,2020,,")
 
 
-def scan(chunks: list[bytes]) -> list[Report]:
+def scan(chunks: list[bytes], protocols: frozenset[str] | str = ALL) -> list[Report]:
     """All reports, with the bound on memory checked after each chunk."""
-    scanner = Scanner()
+    scanner = Scanner(protocols)
     reports = []
     for chunk in chunks:
         reports += scanner.feed(chunk)
@@ -79,13 +90,17 @@ def check(data: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(data)]
     pieces = [data[start:end] for start, end in pairwise(edges)]
     assert whole == scan(pieces), "reports depend on chunks"
-    canary = [report for report in whole if report.end == len(data)]
-    # Only a good UBX frame may contain it, and none ends just there unless the fuzzer forged its checksum.
-    assert canary or b"\xb5\x62" in data, "a good sentence was lost"
+    for name in (*FAMILIES, AUTO):
+        alone = scan([data], name)
+        assert alone == scan(pieces, name), f"reports of {name} depend on chunks"
+        canary = name in ("nmea", AUTO) and any(report.end == len(data) for report in alone)
+        # Only another family's good frame may contain it.
+        marked = name == AUTO and any(mark in data for mark in MARKS)
+        assert canary or marked or name not in ("nmea", AUTO), "a good sentence was lost"
     for report in whole:
         assert 0 <= report.start < report.end <= len(data)
         if isinstance(report, Label):
-            assert line(report, None).startswith('{"utc":"')
+            assert line(report, None).startswith('{"utc":')
 
 
 def mutated(chance: random.Random) -> bytes:
@@ -102,7 +117,28 @@ def mutated(chance: random.Random) -> bytes:
                 data[at:at] = data[at : at + chance.randrange(1, 80)]
             case 3:
                 data[at:at] = chance.choice(
-                    (b"$", b"*", b"\r\n", b"\xb5\x62", b"\xb5\x62\x01\x35\xd8\x00", b",", b"\n")
+                    (
+                        b"$",
+                        b"*",
+                        b"\r\n",
+                        b"\xb5\x62",
+                        b"\xb5\x62\x01\x35\xd8\x00",
+                        b",",
+                        b"\n",
+                        b"\x10",
+                        b"\x10\x03",
+                        b"\x10\x8f\xab",
+                        b"\x10\xa1\x00\x00\xff\x02",
+                        b"\x10\x33\xff",
+                        b"@@",
+                        b"@@Ha",
+                        b"\xa0\xa2\x01",
+                        b"\x02",
+                        b"\x03",
+                        b"\x01",
+                        b"#",
+                        b"!",
+                    )
                 )
             case _ if at < len(data):
                 data[at] = chance.choice((data[at] ^ 1 << chance.randrange(8), chance.randrange(256)))

@@ -8,10 +8,13 @@ import pytest
 import pyubx2
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from streams import seconds
 
 from refclock.wire import calendar, nmea, ubx
+from refclock.wire.families import CHECKED, FAMILIES, families_of
 from refclock.wire.report import Label, Report, TimeOfDay
 from refclock.wire.scanner import Scanner
+from refclock.world.voices.table import VOICES
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -304,3 +307,62 @@ def test_pyubx2_agrees_on_lengths(name):
     assert ubx.possible_length(int.from_bytes(data[2:4], "big"), len(data) - 8)
     _, scanner = scan([data])
     assert scanner.counters.frames["ubx"] == 1
+
+
+# ---- every family of the table, with the bytes of every voice that the simulated world has ---------------
+
+SPOKEN = {name: list(seconds(name, 12)) for name in VOICES}
+bursts = st.sampled_from([(name, data) for name, said in SPOKEN.items() for data in said if data])
+
+
+def of(protocol: str, chunks: list[bytes]) -> tuple[list[Report], Scanner]:
+    scanner = Scanner(protocol)
+    return [report for chunk in chunks for report in scanner.feed(chunk)] + scanner.finish(), scanner
+
+
+spoken = st.lists(st.one_of(bursts.map(lambda burst: burst[1]), noise, st.binary(max_size=40)), max_size=8)
+
+
+@given(spoken, places)
+def test_chunks_change_nothing_for_any_family(parts, places):
+    data = b"".join(parts)
+    for name in FAMILIES:
+        whole, first = of(name, [data])
+        pieces, second = of(name, cut(data, places))
+        assert whole == pieces
+        assert first.counters == second.counters
+        assert 0 <= first.counters.skipped_bytes <= first.offset == len(data)
+
+
+@given(bursts, st.integers(0, 10_000), st.integers(1, 255))
+def test_a_damaged_byte_adds_nothing_to_what_checksums_protect(burst, place, flip):
+    name, good = burst
+    protocol = VOICES[name].protocol
+    assume(families_of(protocol) <= CHECKED)
+    damaged = bytearray(good)
+    damaged[place % len(good)] ^= flip
+
+    def told(data: bytes) -> set[str]:
+        # A sawtooth is told apart from its second, which may have been lost.
+        return {one.partition("q_err_ps")[0] for one in without_place(of(protocol, [data])[0])}
+
+    assert told(bytes(damaged)) <= told(good)
+
+
+@given(bursts, st.integers(0, 10_000))
+def test_a_truncated_frame_costs_no_other(burst, place):
+    name, good = burst
+    protocol = VOICES[name].protocol
+    at = place % len(good)
+    # What was cut off is followed by a whole burst: all of that is there.
+    frames = of(protocol, [good])[1].counters.frames
+    more = of(protocol, [good[:at] + b"\n" + good])[1].counters.frames
+    assert all(more[family] >= count for family, count in frames.items())
+
+
+@given(st.sampled_from(sorted(FAMILIES)), st.lists(st.binary(min_size=1, max_size=300), max_size=30))
+def test_no_family_holds_more_than_its_longest_frame(name, parts):
+    scanner = Scanner(name)
+    for part in parts:
+        scanner.feed(part)
+        assert len(scanner._rest) <= 6000

@@ -194,8 +194,10 @@ def test_in_gps_time_the_second_that_may_be_the_leap_second_has_no_name():
 def test_gps_time_becomes_utc():
     to_utc = GpsToUtc()
     assert to_utc.name(NOON_S, 18) == (NOON_S - 18, False)
-    # Grown, but at no month's end, or after a gap: nothing to conclude.
-    assert to_utc.name(NOON_S + 1, 19) == (NOON_S - 18, False)
+    # Another offset must be said twice, but at a month's end; and a month's first second must follow.
+    assert to_utc.name(NOON_S + 1, 19) is None
+    assert to_utc.name(NOON_S + 2, 19) == (NOON_S - 17, False)
+    assert to_utc.name(NOON_S + 3, 18) is None
     assert to_utc.name(MONTH_S + 18, 18) is None
     assert to_utc.name(MONTH_S + 25, 18) == (MONTH_S + 7, False)
 

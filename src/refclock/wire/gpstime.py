@@ -21,15 +21,20 @@ class GpsToUtc:
         """The POSIX second that GPS second ``gps_s`` is, and whether it is the leap second after that one.
 
         ``gps_s`` is GPS time reckoned as if it were POSIX time; ``offset_s`` what it is ahead of UTC. None
-        where one cannot tell: the offset says 00:00:00 on the first of a month and did not just grow, so
-        that the second may as well be the 23:59:60 before.
+        where one cannot tell. The offset says 00:00:00 on the first of a month and did not just grow: the
+        second may as well be the 23:59:60 before. Or the offset changed, at no month's end: a damaged byte,
+        unless the next second says the same.
         """
-        grown = self._gps_s + 1 == gps_s and offset_s == self._offset_s + 1
+        follows = self._gps_s + 1 == gps_s
+        changed = offset_s != self._offset_s and self._gps_s >= 0
+        grown = follows and offset_s == self._offset_s + 1
         self._gps_s, self._offset_s = gps_s, offset_s
         utc_s = gps_s - offset_s
         if grown and begins_a_month(utc_s + 1):
             return utc_s, True
-        return None if begins_a_month(utc_s) and not grown else (utc_s, False)
+        if grown and begins_a_month(utc_s):
+            return utc_s, False
+        return None if changed or begins_a_month(utc_s) else (utc_s, False)
 
 
 def announcement(place: tuple[str, str, int, int], pending: bool, utc_s: int) -> LeapInfo:
