@@ -2,8 +2,9 @@
 
 usage: python bench/decode.py [--megabytes N] [--runs N]
 
-The streams are generated: an NMEA receiver of thirteen sentences a second, and a UBX timing receiver. Printed
-is the best of the runs of each program, and gpsdecode's time divided by ours: above 1 we are faster.
+The streams are generated: an NMEA receiver of thirteen sentences a second, a UBX timing receiver, and ten
+minutes of each other voice of the simulated world, over and over. Printed is the best of the runs of each
+program, and gpsdecode's time divided by ours: above 1 we are faster.
 """
 
 import argparse
@@ -12,18 +13,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from streams import seconds
+
+from refclock.wire.families import FAMILIES
 from refclock.wire.nmea import checksum as nmea_checksum
+from refclock.wire.scanner import Scanner
 from refclock.wire.ubx import checksum as ubx_checksum
+from refclock.world.voices.table import VOICES
 
 START = datetime(2024, 2, 29, tzinfo=UTC)
 GPS_EPOCH = datetime(1980, 1, 6, tzinfo=UTC)
 WEEK_MS = 604_800_000
 LEAP_MS = 18_000
 LITTLE: Final = "little"
+MINUTES = 10
 
 
 def nmea_second(when: datetime) -> bytes:
@@ -68,19 +76,18 @@ def ubx_second(when: datetime) -> bytes:
     return stream
 
 
-def write_stream(path: Path, protocol: str, size: int) -> tuple[int, int]:
-    """At least ``size`` bytes of consecutive seconds; returns how many bytes and frames they are."""
-    second = nmea_second if protocol == "nmea" else ubx_second
-    frame_mark = b"$" if protocol == "nmea" else b"\xb5\x62"
-    written = frames = 0
-    when = START
-    with path.open("wb") as stream:
-        while written < size:
-            data = second(when)
-            frames += data.count(frame_mark)
-            written += stream.write(data)
+def streams(size: int) -> Iterator[tuple[str, str, bytes]]:
+    """At least ``size`` bytes of consecutive seconds of each kind: its name, its protocol, and they."""
+    for protocol, second in (("nmea", nmea_second), ("ubx", ubx_second)):
+        data, when = bytearray(), START
+        while len(data) < size:
+            data += second(when)
             when += timedelta(seconds=1)
-    return written, frames
+        yield protocol, protocol, bytes(data)
+    for voice, row in VOICES.items():
+        if row.protocol in FAMILIES and row.protocol not in ("nmea", "ubx"):
+            said = b"".join(seconds(voice, MINUTES * 60))
+            yield voice, row.protocol, said * (size // len(said) + 1)
 
 
 def best_ns(command: list[str], path: Path, runs: int) -> int:
@@ -95,7 +102,7 @@ def best_ns(command: list[str], path: Path, runs: int) -> int:
 
 
 def main() -> int:
-    """Measure both protocols."""
+    """Measure them all."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -104,11 +111,15 @@ def main() -> int:
     args = parser.parse_args()
     gpsdecode = shutil.which("gpsdecode")
     with tempfile.TemporaryDirectory() as folder:
-        for protocol in ("nmea", "ubx"):
-            path = Path(folder) / protocol
-            written, frames = write_stream(path, protocol, args.megabytes * 1_000_000)
-            ours = best_ns([sys.executable, "-m", "refclock", "decode", "-"], path, args.runs)
-            print(f"{protocol}: {written} bytes, {frames} frames")
+        for name, protocol, data in streams(args.megabytes * 1_000_000):
+            path = Path(folder) / name
+            path.write_bytes(data)
+            scanner = Scanner(protocol)
+            scanner.feed(data)
+            frames = sum(scanner.counters.frames.values())
+            command = [sys.executable, "-m", "refclock", "decode", "--protocol", protocol, "-"]
+            ours = best_ns(command, path, args.runs)
+            print(f"{name}: {len(data)} bytes, {frames} frames")
             print(f"  refclock decode  {ours / 1e9:6.2f} s  {frames * 1_000_000_000 // ours} frames/s")
             if gpsdecode is None:
                 print("  gpsdecode is not installed (Debian: gpsd-clients)")
