@@ -1,7 +1,7 @@
 """Make hw-fixtures/<vendor>/<model>/ anew from tools/fixtures.toml.
 
-    python tools/make_fixtures.py [VENDOR/MODEL]...   captures, and the decisions that they give
-    python tools/make_fixtures.py --expected          the decisions of all captures there are, recorded ones too
+    python tools/make_fixtures.py [VENDOR/MODEL]...  captures, and the decisions that they give
+    python tools/make_fixtures.py --expected         the decisions of all captures, recorded ones too
 
 Captures made here are simulated and say so; an equal catalogue gives equal captures, byte for byte. Read the
 changed decisions before committing them: they are what the tests compare with.

@@ -25,6 +25,7 @@ VERBS = {
     "realm": "ask the realm's KDCs for their clocks, and say which one strays",
     "record": "write what the ports say into a capture, deciding nothing",
     "replay": "decide a capture again, bit for bit",
+    "scrub": "write a capture anew, without the antenna's position",
     "decode": "print every labelled second found in a receiver's byte stream",
     "simulate": "write a capture of a simulated world, attackers included",
     "museum": "replay real time failures, with the verdict that each must get",

@@ -44,3 +44,13 @@ def frame(data: bytes, at: int, size: int) -> tuple[bytes, int] | int:
     if found is not None:
         return found[1].replace(b"\x10\x10", b"\x10"), found.end()
     return WAIT if _beginning(size).fullmatch(data, at) else REFUSED
+
+
+def unpacked(data: bytes) -> bytes:
+    """What stands between DLE and DLE ETX of a whole frame."""
+    return data[1:-2].replace(b"\x10\x10", b"\x10")
+
+
+def packed(packet: bytes) -> bytes:
+    """A whole frame around it."""
+    return b"\x10" + packet.replace(b"\x10", b"\x10\x10") + b"\x10\x03"

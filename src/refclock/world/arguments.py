@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from refclock.errors import ConfigError
 from refclock.policy import CESIUM_PORT, PROFILES
 from refclock.units import NS_PER_S
-from refclock.wire.families import PPS_ONLY, is_standard
+from refclock.wire.families import AUTO, PPS_ONLY, is_standard
 from refclock.world.servers import POLL_S
 from refclock.world.voices.table import VOICES
 
@@ -110,7 +110,9 @@ def port_table(arguments: WorldArguments, baud: int) -> dict[str, object]:
     """The ports of a world's capture."""
     ports: dict[str, object] = {}
     if arguments.has_line:
-        ports["gps0"] = {"kind": "serial", "protocol": arguments.receiver, "baud": baud}
+        protocol = VOICES[arguments.receiver].protocol
+        told = arguments.receiver if protocol == AUTO else protocol
+        ports["gps0"] = {"kind": "serial", "protocol": told, "baud": baud}
     if arguments.pps:
         ports[arguments.pulse_port] = {"kind": "pps", "edge": "assert"}
     if arguments.cesium:

@@ -1,0 +1,146 @@
+"""A receiver's bytes without the place where it stands, and with their length as good as kept.
+
+Whatever is not known to be harmless goes: positions in messages that are read become zeros (and their
+checksums are made anew), all other messages and the bytes between them become zeros altogether. A list of
+satellites with their directions tells the place to a few kilometres, so that it is not harmless.
+"""
+
+from collections.abc import Callable, Iterator
+
+from refclock.wire import dle, garmin, nmea, oncore, sirf, tsip, tsip1, ubx
+from refclock.wire.families import FAMILIES, families_of
+from refclock.wire.framing import Framer
+
+Piece = tuple[int, int, bytes]
+
+
+def pieces(data: bytes, protocol: str) -> Iterator[Piece]:
+    """All of ``data`` in order, as start, end, and what stands there instead.
+
+    Raises KeyError for a family that nobody has taught this.
+    """
+    names = [name for name in FAMILIES if name in families_of(protocol)]
+    framers = [(FAMILIES[name].make(), _SCRUBBERS[name]) for name in names]
+    done = 0
+    starts = [_next(framer, data, 0) for framer, _ in framers]
+    while (at := min(starts)) < len(data):
+        index = starts.index(at)
+        framer, scrubbed = framers[index]
+        end = framer.take(data, at, at + 1, 0, [])
+        if end < 0:
+            starts[index] = _next(framer, data, at + 1)
+            continue
+        if done < at:
+            yield done, at, bytes(at - done)
+        yield at, end, scrubbed(data[at:end])
+        done = end
+        for other, (one, _) in enumerate(framers):
+            if starts[other] < end:
+                starts[other] = _next(one, data, end)
+    if done < len(data):
+        yield done, len(data), bytes(len(data) - done)
+
+
+def _next(framer: Framer, data: bytes, at: int) -> int:
+    found = framer.find(data, at)
+    return len(data) if found < 0 else found
+
+
+def _zeroed(data: bytes, start: int, end: int) -> bytes:
+    return data[:start] + bytes(max(end - start, 0)) + data[end:]
+
+
+# ---- NMEA -----------------------------------------------------------------------------------------------
+
+# By bytes 2..4 of the body: the fields that tell of the place (also its magnetic variation and geoid).
+_PLACES = {
+    b"RMC": (3, 4, 5, 6, 10, 11), b"GGA": (2, 3, 4, 5, 9, 11), b"GLL": (1, 2, 3, 4),
+    b"GNS": (2, 3, 4, 5, 9, 10), b"RMF": (6, 7, 8, 9), b"ZDA": (), b"RDC": (),
+}  # fmt: skip
+_PUBX_TIME = b"PUBX,04,"
+_WORDS = bytes.maketrans(b"123456789-S", b"0000000000N")
+
+
+def _sentence(data: bytes) -> bytes:
+    body, _, tail = data[1:].partition(b"*")
+    places = _PLACES.get(body[2:5])
+    if body.startswith(_PUBX_TIME):
+        places = ()
+    if places is None:
+        body = (b"PSCRUB," + b"0" * len(body))[: len(body)]
+    fields = body.split(b",")
+    for place in places or ():
+        if place < len(fields):
+            fields[place] = fields[place].translate(_WORDS).replace(b"W", b"E")
+    body = b",".join(fields)
+    return b"$%b*%02X%b" % (body, nmea.checksum(body), tail[2:])
+
+
+# ---- UBX ------------------------------------------------------------------------------------------------
+
+_UBX_HARMLESS = frozenset(
+    (0x0103, 0x0120, 0x0121, 0x0122, 0x0126, 0x0A09, 0x0A38, 0x0D01, 0x2709)
+)  # NAV-STATUS, -TIMEGPS, -TIMEUTC, -CLOCK, -TIMELS, MON-HW, -RF, TIM-TP, SEC-SIG
+_UBX_PLACES = {0x0107: (30, 46), 0x0106: (18, 30)}  # NAV-PVT, NAV-SOL; from the first sync byte
+
+
+def _ubx(data: bytes) -> bytes:
+    key = data[2] << 8 | data[3]
+    if key not in _UBX_HARMLESS:
+        data = _zeroed(data, *_UBX_PLACES.get(key, (6, len(data) - 2)))
+    return data[:-2] + bytes(ubx.checksum(data[2:-2]))
+
+
+# ---- DLE frames -----------------------------------------------------------------------------------------
+
+
+def _tsip(data: bytes) -> bytes:
+    """8F-AB says nothing of the place; 8F-AC has latitude, longitude and altitude at 36 from the subcode."""
+    packet = dle.unpacked(data)
+    return data if packet[1] == 0xAB else dle.packed(_zeroed(packet, 37, 61))
+
+
+def _tsip1(data: bytes) -> bytes:
+    packet = dle.unpacked(data)
+    if packet[:2] in (b"\xa1\x00", b"\xa3\x00"):
+        return data
+    packet = _zeroed(packet, 5, len(packet) - 1)[:-1]
+    return dle.packed(packet + bytes((nmea.checksum(packet),)))
+
+
+def _garmin(data: bytes) -> bytes:
+    packet = dle.unpacked(data)
+    packet = _zeroed(packet, 2, len(packet) - 1)[:-1]
+    return dle.packed(packet + bytes((-sum(packet) & 0xFF,)))
+
+
+# ---- the others -----------------------------------------------------------------------------------------
+
+# Offsets from the first @. Of @@Ha all between time and status; of the older ones the antenna's byte stays.
+_ONCORE_PLACES = {
+    b"Ha": ((15, 129),), b"Ba": ((15, 37), (38, 64)), b"Ea": ((15, 37), (38, 72)),
+    b"Aw": (), b"Bo": (), b"Bj": (), b"Gj": (), b"Bn": (), b"En": (), b"Hn": (),
+}  # fmt: skip
+
+
+def _oncore(data: bytes) -> bytes:
+    for start, end in _ONCORE_PLACES.get(data[2:4], ((4, len(data) - 3),)):
+        data = _zeroed(data, start, end)
+    return data[:-3] + bytes((nmea.checksum(data[2:-3]),)) + data[-2:]
+
+
+def _sirf(data: bytes) -> bytes:
+    """The message's number stays, and so its sum."""
+    return data[:5] + bytes(len(data) - 9) + data[4:5].rjust(2, b"\0") + data[-2:]
+
+
+def _harmless(data: bytes) -> bytes:
+    return data
+
+
+_SCRUBBERS: dict[str, Callable[[bytes], bytes]] = {
+    ubx.PROTOCOL: _ubx, nmea.PROTOCOL: _sentence, tsip.PROTOCOL: _tsip, tsip1.PROTOCOL: _tsip1,
+    oncore.PROTOCOL: _oncore, sirf.PROTOCOL: _sirf, garmin.PROTOCOL: _garmin,
+    # Time codes tell time and quality, and nothing else.
+    **dict.fromkeys(("meinberg", "spectracom", "truetime", "arbiter", "zyfer"), _harmless),
+}  # fmt: skip
