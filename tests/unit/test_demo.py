@@ -20,6 +20,7 @@ from refclock.stage.site import policy_text, shortened
 from refclock.stage.verdict import verdict
 from refclock.units import NS_PER_MS, NS_PER_S
 from refclock.world.attacks import DEEDS, parse_attack
+from refclock.world.voices.table import DATED
 
 NOT_LIVE = {"foreign-step", "clocksource", "raw", "vm-pause", "reboot", "leap-59"}
 
@@ -101,7 +102,7 @@ def test_a_place_too_long_for_sockets_is_refused_before_anything_is_made(monkeyp
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("personality", ["nmea", "ubx", "mixed"])
+@pytest.mark.parametrize("personality", DATED)
 def test_the_configuration_is_one_that_the_daemon_takes(profile, personality, tmp_path):
     stage: Any = SimpleNamespace(
         device=tmp_path / "r", pps_path=tmp_path / "p", rtc_path=tmp_path / "c",

@@ -136,7 +136,7 @@ def test_what_is_no_frame_becomes_zeros():
 
 
 def capture(path, receiver="nmea", protocol=None, **options):
-    world = World(WorldArguments(receiver=receiver, duration_ns=150 * 10**9, seed=4, **options))
+    world = World(WorldArguments(receiver=receiver, duration_ns=30 * 10**9, seed=4, **options))
     header = world.header()
     if protocol is not None:
         header = {**header, "ports": {"gps0": {"kind": "serial", "protocol": protocol}}}

@@ -33,7 +33,7 @@ _LIVE_AMOUNTS = {
     "ramp": "500ppm", "saw": "5ms,20s", "gap": "12s", "gap-jump": "12s,+50ms", "replay": "20s",
     "collude": "500ppm", "toggle": "+13700ns,10s",
 }  # fmt: skip
-# No NMEA sentence says such a thing; and what shows only in a leap second.
+# Only UBX says such a thing (spoofing: TSIP version 1, too); and what shows only in a leap second.
 _NEEDS_UBX, _NEEDS_LEAP = ("spoof-flag", "gps-week"), ("leap-59",)
 
 EXAMPLE = (
@@ -122,8 +122,8 @@ def _attack(text: str, seconds: int, personality: str) -> str:
             f"--attack {text}: {name} happens to the host itself, which a demo leaves alone; "
             f"see it with refclock simulate --attack {what}."
         )
-    if name in _NEEDS_UBX and personality == "nmea":
-        raise ConfigError(f"--attack {text}: NMEA has no words for it; add --receiver ubx.")
+    if name in _NEEDS_UBX and personality not in ("ubx", "mixed"):
+        raise ConfigError(f"--attack {text}: {personality} has no words for it; add --receiver ubx.")
     if name in _NEEDS_LEAP:
         raise ConfigError(
             f"--attack {text}: {name} shows in a leap second only, and none comes soon; "
