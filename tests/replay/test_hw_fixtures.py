@@ -1,9 +1,7 @@
 """What receivers said, simulated or recorded: each capture in hw-fixtures/ gives the decisions beside it."""
 
-import importlib.util
 import json
 import lzma
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,16 +20,8 @@ REMADE = "trimble/res720/week-rollover"
 
 
 @pytest.fixture(scope="module")
-def maker():
-    """tools/make_fixtures.py, which is no package."""
-    spec = importlib.util.spec_from_file_location("make_fixtures", ROOT / "tools" / "make_fixtures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def maker(load_tool):
+    return load_tool("make_fixtures")
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=NAMES)

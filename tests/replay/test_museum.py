@@ -1,10 +1,8 @@
 """The museum: every incident gets its verdict, and the exhibits are what they say they are."""
 
-import importlib.util
 import json
 import lzma
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,16 +26,8 @@ def outcomes():
 
 
 @pytest.fixture(scope="module")
-def maker():
-    """tools/make_museum.py, which is no package."""
-    spec = importlib.util.spec_from_file_location("make_museum", ROOT / "tools" / "make_museum.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def maker(load_tool):
+    return load_tool("make_museum")
 
 
 @pytest.mark.parametrize("name", EXHIBITS)

@@ -1,6 +1,5 @@
 """The documents say what the program does: generated parts, commands, examples, links."""
 
-import importlib.util
 import json
 import re
 import shlex
@@ -25,13 +24,8 @@ def _name(path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gen_docs", ROOT / "tools" / "gen_docs.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def generator(load_tool) -> ModuleType:
+    return load_tool("gen_docs")  # type: ignore[no-any-return]
 
 
 def test_generated_parts_are_up_to_date(generator):

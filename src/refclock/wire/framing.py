@@ -1,5 +1,6 @@
 """What every family of receivers offers the scanner: a way to find, verify and decode its frames."""
 
+import re
 from typing import Protocol
 
 from refclock.wire.report import Report
@@ -33,3 +34,17 @@ class Framer(Protocol):
         What the good frames say is appended to ``reports``.
         A family must bound for how many bytes it answers WAIT: other families' frames stand behind it.
         """
+
+
+class Seeker:
+    """What framers share whose frames may begin wherever a pattern does (see `Framer`)."""
+
+    beginning: re.Pattern[bytes]
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def find(self, data: bytes, at: int) -> int:
+        """Where the next frame may begin, at ``at`` or after it; -1 for nowhere."""
+        found = self.beginning.search(data, at)
+        return -1 if found is None else found.start()

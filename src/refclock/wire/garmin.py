@@ -7,7 +7,7 @@ interface specification, "Serial protocol packet format").
 import re
 
 from refclock.wire import dle
-from refclock.wire.framing import DAMAGED
+from refclock.wire.framing import DAMAGED, Seeker
 from refclock.wire.report import Foreign, Report
 
 PROTOCOL = "garmin"
@@ -16,18 +16,11 @@ _IDS = b"\x06\x0a\x0e\x11\x15\x1c\x26\x33\x34\x37\x72\xfd\xfe\xff"
 _START = re.compile(rb"\x10(?:[" + re.escape(_IDS) + rb"]|\Z)")
 
 
-class Framer:
+class Framer(Seeker):
     """Finds packets."""
 
     name = PROTOCOL
-
-    def __init__(self) -> None:
-        self.frames = 0
-
-    def find(self, data: bytes, at: int) -> int:
-        """Where the next packet may begin."""
-        found = _START.search(data, at)
-        return -1 if found is None else found.start()
+    beginning = _START
 
     def take(self, data: bytes, at: int, stop: int, origin: int, reports: list[Report]) -> int:
         """See `framing.Framer`. It waits for at most the 255 bytes that a size may promise."""

@@ -13,7 +13,7 @@ import re
 from struct import Struct
 
 from refclock.wire.calendar import begins_a_month, civil_utc, date_s
-from refclock.wire.framing import DAMAGED, REFUSED, WAIT
+from refclock.wire.framing import DAMAGED, REFUSED, WAIT, Seeker
 from refclock.wire.gpstime import GpsToUtc
 from refclock.wire.nmea import checksum
 from refclock.wire.report import Health, Label, LeapInfo, Report
@@ -47,24 +47,20 @@ _OLD = {b"Ba": 64, b"Ea": 72}
 _PULSE = {b"Bn": (21, 25), b"En": (21, 25), b"Hn": (6, 14)}
 
 
-class Framer:
+class Framer(Seeker):
     """Finds messages and decodes some. It remembers the time mode and offset told apart from the time, the
     last second, and the sawtooth of the one to follow."""
 
     name = PROTOCOL
+    beginning = _START
 
     def __init__(self) -> None:
-        self.frames = 0
+        super().__init__()
         self._to_utc = GpsToUtc()
         self._utc_mode: bool | None = None
         self._offset_s: int | None = None
         self._second: int | None = None
         self._sawtooth: tuple[int, int] | None = None
-
-    def find(self, data: bytes, at: int) -> int:
-        """Where the next message may begin."""
-        found = _START.search(data, at)
-        return -1 if found is None else found.start()
 
     def take(self, data: bytes, at: int, stop: int, origin: int, reports: list[Report]) -> int:
         """See `framing.Framer`."""

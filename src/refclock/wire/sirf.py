@@ -6,7 +6,7 @@ layers"). Numbers are big-endian.
 
 import re
 
-from refclock.wire.framing import DAMAGED, REFUSED, WAIT
+from refclock.wire.framing import DAMAGED, REFUSED, WAIT, Seeker
 from refclock.wire.report import Foreign, Report
 
 PROTOCOL = "sirf"
@@ -16,18 +16,11 @@ _OVERHEAD = 8
 _LENGTH_MAX = 256
 
 
-class Framer:
+class Framer(Seeker):
     """Finds frames."""
 
     name = PROTOCOL
-
-    def __init__(self) -> None:
-        self.frames = 0
-
-    def find(self, data: bytes, at: int) -> int:
-        """Where the next frame may begin."""
-        found = _START.search(data, at)
-        return -1 if found is None else found.start()
+    beginning = _START
 
     def take(self, data: bytes, at: int, stop: int, origin: int, reports: list[Report]) -> int:
         """See `framing.Framer`."""

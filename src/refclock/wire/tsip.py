@@ -16,7 +16,7 @@ from struct import Struct
 from refclock.units import GPS_EPOCH_S, S_PER_WEEK
 from refclock.wire import dle
 from refclock.wire.calendar import begins_a_month, civil_utc
-from refclock.wire.framing import REFUSED
+from refclock.wire.framing import REFUSED, Seeker
 from refclock.wire.gpstime import GpsToUtc, announcement
 from refclock.wire.report import Health, Label, Report
 
@@ -38,22 +38,18 @@ _DAC_AT_RAIL = 0x10
 _OPEN, _SHORT, _UNDISCIPLINED, _LEAP_PENDING = 0x02, 0x04, 0x10, 0x80
 
 
-class Framer:
+class Framer(Seeker):
     """Finds and decodes the two packets. It remembers the last second, to tell 23:59:59 from its
     repetition."""
 
     name = PROTOCOL
+    beginning = _START
 
     def __init__(self) -> None:
-        self.frames = 0
+        super().__init__()
         self._last = (0, 0)
         self._to_utc = GpsToUtc()
         self._utc_s: int | None = None
-
-    def find(self, data: bytes, at: int) -> int:
-        """Where the next packet may begin."""
-        found = _START.search(data, at)
-        return -1 if found is None else found.start()
 
     def take(self, data: bytes, at: int, stop: int, origin: int, reports: list[Report]) -> int:
         """See `framing.Framer`. One whose fields contradict each other is REFUSED, like one of a wrong

@@ -11,7 +11,7 @@ from struct import Struct
 
 from refclock.wire import dle
 from refclock.wire.calendar import civil_utc
-from refclock.wire.framing import DAMAGED, REFUSED
+from refclock.wire.framing import DAMAGED, REFUSED, Seeker
 from refclock.wire.gpstime import GpsToUtc, announcement
 from refclock.wire.nmea import checksum
 from refclock.wire.report import Health, Label, Report
@@ -33,20 +33,16 @@ _OPEN, _SHORT, _LEAP_PENDING = 0x01, 0x02, 0x04
 _NO_SATELLITES, _BAD_PULSE, _NO_PULSE, _SPOOFED, _JAMMED = 0x01, 0x02, 0x04, 0x80, 0x100
 
 
-class Framer:
+class Framer(Seeker):
     """Finds packets and decodes the two."""
 
     name = PROTOCOL
+    beginning = _START
 
     def __init__(self) -> None:
-        self.frames = 0
+        super().__init__()
         self._to_utc = GpsToUtc()
         self._utc_s: int | None = None
-
-    def find(self, data: bytes, at: int) -> int:
-        """Where the next packet may begin."""
-        found = _START.search(data, at)
-        return -1 if found is None else found.start()
 
     def take(self, data: bytes, at: int, stop: int, origin: int, reports: list[Report]) -> int:
         """See `framing.Framer`. It waits for at most the 256 bytes that a length may promise."""
