@@ -156,6 +156,16 @@ def test_health_of_eight_channels(status, fix):
     assert scan(ea(time(0)))[1] == Health("oncore", "@@Ea", 0, 76, fix=True)
 
 
+@pytest.mark.parametrize(("held", "fix"), [(0, None), (1, True), (2, None)])
+def test_a_held_position_is_a_fix_where_the_receiver_says_that_it_holds_it(held, fix):
+    label, _ = scan(message("At", bytes((held,))) + ea(time(0), 0x08))
+    assert isinstance(label, Label)
+    assert label.valid is fix
+    bad, _ = scan(message("At", bytes((held,))) + ea(time(0), 0x0A))
+    assert isinstance(bad, Label)
+    assert bad.valid is False
+
+
 def test_six_channels():
     packet = message("Ba", time(0) + bytes(49) + b"\x20")
     assert len(packet) == 68

@@ -146,6 +146,9 @@ def test_a_row_fits_its_codec(family):
         ("truetime", "", "no checksums", 'receiver.timescale = "utc"'),
         ("truetime", "utc", "no checksums", "no year"),
         ("zyfer", "", "no checksums", "mode 2"),
+        ("tsip", "", "no checksums", "8E-A2"),
+        ("sirf", "", "not read for time", "gpsctl"),
+        ("garmin", "", "not read for time", "PGRMC1"),
     ],
 )
 def test_what_an_operator_must_know_of_a_family(protocol, timescale, told, mend):

@@ -7,6 +7,7 @@ from struct import pack
 import pytest
 
 from refclock.units import GPS_EPOCH_S, S_PER_WEEK
+from refclock.wire.calendar import date_s
 from refclock.wire.gpstime import GpsToUtc
 from refclock.wire.report import Health, Label, LeapInfo, Report
 from refclock.wire.scanner import Scanner
@@ -233,19 +234,27 @@ def test_what_is_no_health_packet(packet):
 
 
 @pytest.mark.parametrize(
-    ("second", "at_s"),
-    [((2016, 12, 31, 12, 0, 0), MONTH_S), ((2016, 3, 5, 12, 0, 0), 1_459_468_800)],
+    ("noon", "change", "at_s"),
+    [
+        ((2016, 12, 31), 1, MONTH_S),
+        ((2016, 6, 1), 1, 1_467_331_200),
+        ((2016, 3, 31), None, None),
+        ((2016, 5, 31), None, None),
+    ],
 )
-def test_a_pending_leap_second_is_taken_for_this_month_s_end(second, at_s):
-    gps_s = MONTH_S - 43_200 if second[1] == 12 else 1_457_179_200
-    *_, leap = scan(ab(gps_s + 17, 17, UTC, *second) + ac(minor=0x80))
+def test_a_pending_leap_second_is_taken_for_the_end_of_june_or_december(noon, change, at_s):
+    midnight_s = date_s(*noon)
+    assert midnight_s is not None
+    time = ab(midnight_s + 43_200 + 17, 17, UTC, *noon, 12, 0, 0)
+    *_, leap = scan(time + ac(minor=0x80))
     assert isinstance(leap, LeapInfo)
-    assert (leap.change, leap.at_s) == (1, at_s)
-    *_, none = scan(ab(gps_s + 17, 17, UTC, *second) + ac())
+    assert (leap.change, leap.at_s) == (change, at_s)
+    *_, none = scan(time + ac())
     assert isinstance(none, LeapInfo)
     assert (none.change, none.at_s) == (0, None)
     # Without knowing the month it announces nothing.
-    assert len(scan(ab(gps_s + 17, 0, NO_UTC, *second) + ac(minor=0x80))) == 1
+    unknown = scan(ab(midnight_s + 43_200, 0, NO_UTC, *noon, 12, 0, 0) + ac(minor=0x80))
+    assert [type(one) for one in unknown] == [Label, Health]
 
 
 # ---- version 1 ------------------------------------------------------------------------------------------
@@ -308,9 +317,9 @@ def test_what_an_alarm_packet_says(packet, expected):
 
 
 def test_a_pending_leap_second_in_version_1():
-    (_, _, leap) = scan(a1(18, 4, 3, *NOON) + a3(4), "tsip1")
+    (_, _, leap) = scan(a1(18, 4, 3, 2024, 6, 5, 12, 0, 0) + a3(4), "tsip1")
     assert isinstance(leap, LeapInfo)
-    assert (leap.change, leap.at_s) == (1, 1_711_929_600)
+    assert (leap.change, leap.at_s) == (1, 1_719_792_000)
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,8 @@ def doubts(protocol: str, timescale: str) -> tuple[str, str]:
     ``timescale`` is the operator's own word on a receiver whose messages say none ("" for no word).
     """
     family = FAMILIES.get(protocol)
+    if family is not None and not family.says:
+        return f"{family.title} is recognised, and not read for time", family.advice
     if family is None or family.checked:
         return "", ""
     told = f"{family.title} has no checksums: only what came before catches a damaged digit"

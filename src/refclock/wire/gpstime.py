@@ -1,5 +1,4 @@
-"""UTC from GPS time and the receiver's word on how far apart they are; and what a flag without date
-announces.
+"""UTC from GPS time and the receiver's word on how far apart they are; what a flag without date announces.
 
 A receiver that labels in GPS time counts through a leap second, and no manual says in which second the
 offset beside it grows. So the one second that may be a leap second, or the first of a month, gets no name.
@@ -40,11 +39,14 @@ class GpsToUtc:
 def announcement(place: tuple[str, str, int, int], pending: bool, utc_s: int) -> LeapInfo:
     """What a flag says that has neither date nor sign, when it is about ``utc_s``.
 
-    It may be set months ahead. It is taken for an insertion at this month's end; the core believes that
-    only when a majority of servers announce the same, which they do on the last day.
+    It may be set months ahead. All leap seconds so far came at the end of June or December (IERS Bulletin
+    C), so it is taken for an insertion there and for nothing in other months; and the core believes it only
+    when a majority of servers announce the same, which they do on the last day.
     """
     if not pending:
         return LeapInfo(*place, change=0)
     year, month, _ = civil_from_days(utc_s // S_PER_DAY)
-    year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+    if month not in (6, 12):
+        return LeapInfo(*place)
+    year, month = (year, 7) if month == 6 else (year + 1, 1)
     return LeapInfo(*place, change=1, at_s=days_from_civil(year, month, 1) * S_PER_DAY)

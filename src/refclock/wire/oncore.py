@@ -23,10 +23,11 @@ _START = re.compile(rb"@(?:@|\Z)")
 
 # Length of each message that receivers send, all told. Others are passed over like noise.
 _LENGTHS = {
-    b"Ag": 8, b"As": 20, b"At": 8, b"Au": 12, b"Av": 8, b"Aw": 8, b"Ay": 11, b"Az": 11, b"Ba": 68, b"Bb":
-    92, b"Bd": 23, b"Bj": 8, b"Bl": 41, b"Bn": 59, b"Bo": 8, b"Ca": 9, b"Cb": 33, b"Cf": 7, b"Cg": 8, b"Ch":
-    9, b"Cj": 294, b"Ea": 76, b"Ek": 71, b"En": 69, b"Fa": 9, b"Ga": 20, b"Gb": 17, b"Gc": 8, b"Gd": 8,
-    b"Gj": 21, b"Ha": 154, b"Hb": 54, b"Hn": 78, b"Ia": 10, b"Sz": 8,
+    b"Ag": 8, b"As": 20, b"At": 8, b"Au": 12, b"Av": 8, b"Aw": 8, b"Ay": 11, b"Az": 11,
+    b"Ba": 68, b"Bb": 92, b"Bd": 23, b"Bj": 8, b"Bl": 41, b"Bn": 59, b"Bo": 8,
+    b"Ca": 9, b"Cb": 33, b"Cf": 7, b"Cg": 8, b"Ch": 9, b"Cj": 294,
+    b"Ea": 76, b"Ek": 71, b"En": 69, b"Fa": 9, b"Ga": 20, b"Gb": 17, b"Gc": 8, b"Gd": 8, b"Gj": 21,
+    b"Ha": 154, b"Hb": 54, b"Hn": 78, b"Ia": 10, b"Sz": 8,
 }  # fmt: skip
 _SUM_AND_END = 3
 
@@ -39,7 +40,6 @@ _PLACE = Struct(">ii")
 _TOO_FEW, _NO_ALMANAC = 0x08, 0x80
 _IN_SPACE, _IN_PLANE, _HELD, _BAD_FIX = 0x20, 0x10, 0x08, 0xC3
 _ANTENNA = ("ok", "short", "open", "short")  # overcurrent, undercurrent, no voltage
-
 
 # Where the receivers with six and eight channels keep their status.
 _OLD = {b"Ba": 64, b"Ea": 72}
@@ -59,6 +59,7 @@ class Framer(Seeker):
         self._to_utc = GpsToUtc()
         self._utc_mode: bool | None = None
         self._offset_s: int | None = None
+        self._held = False
         self._second: int | None = None
         self._sawtooth: tuple[int, int] | None = None
 
@@ -91,6 +92,8 @@ class Framer(Seeker):
             self._utc_mode = message[4] == 1
         elif kind == b"Bo":
             self._offset_s = max(_signed(message[4]), 0)
+        elif kind == b"At":
+            self._held = message[4] == 1
         elif kind == b"Gj":
             return _leap(message, place)
         return []
@@ -113,14 +116,14 @@ class Framer(Seeker):
     def _old(self, message: bytes, place: tuple[str, str, int, int], status_at: int) -> list[Report]:
         """@@Ba and @@Ea: 4 time, 37 antenna in its upper two bits (where the model senses it), status.
 
-        A position that is held shares its bit with the search for satellites, and a fix in the plane is
-        called bad by ntpd: both are unknown.
+        A position that is held shares its bit with the search for satellites, which @@At tells apart where
+        it is sent; a fix in the plane is called bad by ntpd. Both are unknown.
         """
         status = message[status_at]
         fix = None if status & (_IN_PLANE | _HELD) else False
         if status & _BAD_FIX:
             fix = False
-        elif status & _IN_SPACE:
+        elif status & _IN_SPACE or (status & _HELD and self._held):
             fix = True
         # 0 is what a model without the sense says, too.
         antenna = _ANTENNA[message[37] >> 6] if message[37] >> 6 else None

@@ -104,8 +104,8 @@ class Framer(Seeker):
         locked = not major & (_BAD_PULSE | _NO_PULSE)
         health = Health(
             *place, fix=not major & _NO_SATELLITES, antenna=antenna, pulse_locked=locked,
-            jamming="critical" if major & _JAMMED else "ok", spoofing="indicated" if major & _SPOOFED else
-            "none",
+            jamming="critical" if major & _JAMMED else "ok",
+            spoofing="indicated" if major & _SPOOFED else "none",
         )  # fmt: skip
         if self._utc_s is None:
             return [health]
