@@ -248,6 +248,20 @@ def test_a_person_s_words_go_into_the_header(tmp_path):
     assert {key: header[key] for key in more} == more
 
 
+def test_gpsd_s_objects_keep_what_is_named():
+    tpv = (
+        b'{"class":"TPV","device":"/dev/ttyACM0","mode":3,"time":"2026-11-23T06:35:28.000Z","leapseconds":18,'
+        b'"ept":0.005,"lat":48.208300000,"lon":16.373100000,"altHAE":213.5,"ecefx":4085.1,"ant":3}\r\n'
+    )
+    sky = b'{"class":"SKY","device":"/dev/ttyACM0","satellites":[{"PRN":3,"el":41.0,"az":210.0}]}\r\n'
+    clean = scrubbed(tpv + sky, "gpsd")
+    assert len(clean) == len(tpv + sky)
+    assert not any(word in clean for word in (b"48.2", b"16.3", b"213.5", b"4085", b"210.0", b"PRN"))
+    assert heard(clean, "gpsd") == heard(tpv + sky, "gpsd")
+    assert scrubbed(clean, "gpsd") == clean
+    assert json.loads(clean.splitlines()[1]) == {"class": "ERROR"}
+
+
 def test_time_codes_hold_no_position():
     data = b"\x02D:18.12.23;T:1;U:22.09.52;  U \x03"
     assert scrubbed(b"-" + data, "meinberg") == b"\0" + data

@@ -5,9 +5,10 @@ checksums are made anew), all other messages and the bytes between them become z
 satellites with their directions tells the place to a few kilometres, so that it is not harmless.
 """
 
+import re
 from collections.abc import Callable, Iterator
 
-from refclock.wire import dle, garmin, nmea, oncore, sirf, tsip, tsip1, ubx
+from refclock.wire import dle, garmin, gpsdjson, nmea, oncore, sirf, tsip, tsip1, ubx
 from refclock.wire.families import FAMILIES, families_of
 from refclock.wire.framing import Framer
 
@@ -134,6 +135,21 @@ def _sirf(data: bytes) -> bytes:
     return data[:5] + bytes(len(data) - 9) + data[4:5].rjust(2, b"\0") + data[-2:]
 
 
+# Of gpsd's objects these classes are kept, and of their members these, none of which holds a place.
+_GPSD_KEPT = re.compile(
+    rb'"(?:class|device|path|activated|driver|status|mode|time|leapseconds|ept|qErr|real_sec|real_nsec|clock_sec|'
+    rb'clock_nsec|precision|shm|enable|json|release|rev|proto_major|proto_minor|ant)":(?:"[^"]*"|[^][{}",]*)'
+)
+_GPSD_CLASS = re.compile(rb'"class":"(?:VERSION|WATCH|DEVICE|TPV|PPS|TOFF|OSC|RAW)"')
+
+
+def _gpsd(data: bytes) -> bytes:
+    """The object with the members that are kept, and blanks up to its old length."""
+    line = data.rstrip(b"\r\n")
+    kept = _GPSD_KEPT.findall(line) if _GPSD_CLASS.search(line) else [b'"class":"ERROR"']
+    return (b"{%b}" % b",".join(kept)).ljust(len(line)) + data[len(line) :]
+
+
 def _harmless(data: bytes) -> bytes:
     return data
 
@@ -141,6 +157,7 @@ def _harmless(data: bytes) -> bytes:
 _SCRUBBERS: dict[str, Callable[[bytes], bytes]] = {
     ubx.PROTOCOL: _ubx, nmea.PROTOCOL: _sentence, tsip.PROTOCOL: _tsip, tsip1.PROTOCOL: _tsip1,
     oncore.PROTOCOL: _oncore, sirf.PROTOCOL: _sirf, garmin.PROTOCOL: _garmin,
+    gpsdjson.PROTOCOL: _gpsd,
     # Time codes tell time and quality, and nothing else.
     **dict.fromkeys(("meinberg", "spectracom", "truetime", "arbiter", "zyfer"), _harmless),
 }  # fmt: skip
