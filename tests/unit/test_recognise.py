@@ -133,7 +133,8 @@ def test_a_row_fits_its_codec(family):
     assert FAMILIES[family.name] is family
     assert set(family.says) <= {"time", "leap", "health", "sawtooth"}
     assert family.says or family.advice
-    text = f'[receiver]\nprotocol = "{family.name}"\nbaud = {family.baud}\nframing = "{family.framing}"'
+    line = f'baud = {family.baud}\nframing = "{family.framing}"'
+    text = f'[receiver]\nprotocol = "{family.name}"\n{line}\n[pps]'
     assert parse_policy(text).receiver.protocol == family.name
     assert replace(family, title=family.title) == family
 
