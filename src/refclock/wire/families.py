@@ -7,7 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from refclock.wire import csac, garmin, gpsdjson, hp, hp5071, jackson, nmea, oncore, prs10, sa5x, sirf, timecode, tsip, tsip1, ubx
+from refclock.wire import (
+    csac,
+    garmin,
+    gpsdjson,
+    hp,
+    hp5071,
+    jackson,
+    nmea,
+    oncore,
+    prs10,
+    sa5x,
+    sirf,
+    timecode,
+    tsip,
+    tsip1,
+    ubx,
+)
 from refclock.wire.dialogue import Dialogue
 from refclock.wire.framing import Framer
 

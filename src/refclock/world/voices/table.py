@@ -6,8 +6,8 @@ from refclock.wire.families import AUTO, FAMILIES, PPS_ONLY, dialogue_of, is_sta
 from refclock.world.voices.hp import Hp
 from refclock.world.voices.jackson import JacksonLabs
 from refclock.world.voices.nmea import Nmea
-from refclock.world.voices.standards import Csac, Hp5071, Prs10, Sa5x
 from refclock.world.voices.oncore import Oncore
+from refclock.world.voices.standards import Csac, Hp5071, Prs10, Sa5x
 from refclock.world.voices.tsip import Res720, Thunderbolt, ThunderboltGps
 from refclock.world.voices.ubx import Mixed, Ubx
 from refclock.world.voices.voice import Voice
