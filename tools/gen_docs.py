@@ -180,8 +180,8 @@ def families() -> str:
         (
             f"`{family.name}`", family.title, "yes" if family.checked else "no",
             f"{family.baud} {family.framing}", family.label_edge if "time" in family.says else "-",
-            family.timescale.upper() if "time" in family.says else "-", ", ".join(family.says) or "nothing",
-            family.advice or "-",
+            family.timescale.replace("utc", "UTC").replace("gps", "GPS") if "time" in family.says else "-",
+            ", ".join(family.says) or "nothing", family.advice or "-",
         )
         for family in sorted(FAMILIES.values(), key=lambda family: family.name)
     ]  # fmt: skip

@@ -182,7 +182,20 @@ def test_any_sentence_can_be_decoded(body):
 
 words = st.lists(st.one_of(st.text("0123456789.+-DAVN", max_size=15), st.text(max_size=3)), max_size=14)
 addresses = st.sampled_from(
-    ["GPRMC", "GPZDA", "GPGGA", "GPGLL", "GPGNS", "PUBX,04", "PGRMF", "PERDCRW,TPS1", "PTNTA"]
+    [
+        "GPRMC",
+        "GPZDA",
+        "GPGGA",
+        "GPGLL",
+        "GPGNS",
+        "PUBX,04",
+        "PGRMF",
+        "PERDCRW,TPS1",
+        "PTNTA",
+        "PJLTS",
+        "PJLTV",
+        "PFEC,GPtps",
+    ]
 )
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from refclock.cli import main
+from refclock.wire.report import Health, LeapInfo
+from refclock.wire.scanner import Scanner
 
 pytestmark = pytest.mark.usefixtures("shared_captures")
 
@@ -62,6 +64,11 @@ DIFFERENT = {
         | {"2010-09-30T19:35:15Z", "2010-09-26T00:00:02Z"},
         gpsd=frozenset({"2019-04-07T00:04:27Z"}),
     ),
+    "hp58534a": Difference(
+        "It sends no checksums: gpsd takes none of its sentences, and so do we unless the operator names the "
+        "family. Then ZDA and PFEC,GPtps say the two seconds of the recording.",
+        ours=_minute("2010-10-25T22:24", "49 50"),
+    ),
     "meinberg-gps164": Difference(
         "Twenty seconds have status V. gpsd goes on showing the last second before them; we name each, as "
         "not valid.",
@@ -108,13 +115,14 @@ DIFFERENT = {
     ),
 }
 
+# What is decoded only where the operator names the family.
+NAMED = {"hp58534a": "nmea-unchecked"}
+
 NOT_READ = {
     "bu303-nofix": "SiRF binary",
     "bu303-stillfix": "SiRF binary",
     "garmin18x-bin": "Garmin binary",
 }
-
-NEVER = {"hp58534a": "NMEA without checksums, on purpose never"}
 
 
 def _gpsd_seconds(path: Path) -> set[str]:
@@ -134,8 +142,8 @@ def _gpsd_seconds(path: Path) -> set[str]:
 
 @pytest.fixture
 def decoded(shared_captures, capsys):
-    def run(name: str) -> tuple[int, list[dict[str, object]], str]:
-        status = main(["decode", str(shared_captures / f"{name}.log")])
+    def run(name: str, *options: str) -> tuple[int, list[dict[str, object]], str]:
+        status = main(["decode", *options, str(shared_captures / f"{name}.log")])
         captured = capsys.readouterr()
         return status, [json.loads(text) for text in captured.out.splitlines()], captured.err
 
@@ -144,7 +152,7 @@ def decoded(shared_captures, capsys):
 
 @pytest.mark.parametrize("name", [*AGREED, *DIFFERENT])
 def test_we_name_the_seconds_that_gpsd_names(shared_captures, decoded, name):
-    status, lines, _ = decoded(name)
+    status, lines, _ = decoded(name, *(("--protocol", NAMED[name]) if name in NAMED else ()))
     assert status == 0
     # gpsd's TPV is about the epoch that was; a label of the pulse to come is compared below.
     ours = {str(found["utc"]) for found in lines if found["label_edge"] == "previous" and found["utc"]}
@@ -197,13 +205,41 @@ def test_families_that_are_not_read_are_named_with_what_to_do(decoded, name):
     assert errors.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", NEVER)
+@pytest.mark.parametrize("name", NAMED)
 def test_sentences_without_checksums_are_refused_in_one_line(decoded, name):
     status, lines, errors = decoded(name)
-    assert (status, lines) == (2, []), NEVER[name]
+    assert (status, lines) == (2, []), NAMED[name]
     assert errors.count("\n") == 1
 
 
 def test_no_recording_was_forgotten(shared_captures):
-    known = {*AGREED, *DIFFERENT, *NOT_READ, *NEVER}
+    known = {*AGREED, *DIFFERENT, *NOT_READ}
     assert {path.stem for path in shared_captures.glob("*.log")} == known
+
+
+def test_every_sentence_of_the_furuno_says_what_its_pulse_follows(shared_captures):
+    """GT-88: the pulse follows UTC (EU), and the receiver has the leap count from the satellites."""
+    scanner = Scanner("nmea")
+    reports = scanner.feed((shared_captures / "furuno_gl_ga.log").read_bytes())
+    told = [one for one in reports if one.message == "PERDCRW,TPS1"]
+    assert {one.pulse_locked for one in told if isinstance(one, Health)} == {True}
+    assert {(one.utc_valid, one.leap_s, one.change) for one in told if isinstance(one, LeapInfo)} == {
+        (True, 18, 0)
+    }
+    assert len(told) == 45
+
+
+def test_the_jackson_labs_clock_says_that_it_is_locked(shared_captures):
+    scanner = Scanner("nmea")
+    reports = scanner.feed((shared_captures / "jl-micro-jlt.log").read_bytes())
+    (told,) = [one for one in reports if one.message == "PJLTS"]
+    assert isinstance(told, Health)
+    assert (told.pulse_locked, told.holdover, told.jamming) == (True, False, None)
+
+
+def test_the_hp_guards_its_label_with_its_own_gps_time(decoded):
+    _, lines, _ = decoded("hp58534a", "--protocol", "nmea-unchecked")
+    guarded = [found for found in lines if found["message"] == "PFEC,GPtps"]
+    assert [(found["utc"], found["leap"]) for found in guarded] == [
+        ("2010-10-25T22:24:49Z", 15), ("2010-10-25T22:24:50Z", 15),
+    ]  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from refclock.core.rules.reasons import REASONS
-from refclock.model import Mode, SerialBytes
+from refclock.model import Decision, Mode, PpsEdge, SerialBytes
 from refclock.units import NS_PER_MS
 from refclock.wire.calendar import civil_from_days, days_from_civil
 from tests.unit.test_core_host import BEGIN_S, KDC, Host, modes, reasons
@@ -42,6 +42,12 @@ class Coded(Host):
     ahead_ms: int = 0
     ends: tuple[int, ...] = ()
     late_ms: int = 1
+    fetched_us: int = 0
+    no_pulse: bool = False
+
+    def edge(self, edge_ns: int) -> list[Decision]:
+        """A pulse, which is fetched after the chunks that come meanwhile."""
+        return [] if self.fetched_us or self.no_pulse else super().edge(edge_ns)
 
     def say(self, edge_ns: int, label_s: int) -> None:
         data = (
@@ -49,11 +55,21 @@ class Coded(Host):
             if self.code == "xl-dc"
             else meinberg(label_s, self.flags or "  U ")
         )
-        start = 0
+        start, fetched_ns = 0, self.fetched_us * 1000
         for end in (*self.ends, len(data)):
-            at_ms = end - self.ahead_ms + self.late_ms
-            self.step(SerialBytes(*self.stamp(edge_ns + at_ms * NS_PER_MS), "gps0", data[start:end]))
+            at_ns = (end - self.ahead_ms + self.late_ms) * NS_PER_MS
+            if 0 < fetched_ns < at_ns:
+                self._fetch(edge_ns, fetched_ns)
+                fetched_ns = 0
+            self.step(SerialBytes(*self.stamp(edge_ns + at_ns), "gps0", data[start:end]))
             start = end
+        if fetched_ns:
+            self._fetch(edge_ns, fetched_ns)
+
+    def _fetch(self, edge_ns: int, after_ns: int) -> None:
+        self.number += 1
+        at_ns = self.stamp(edge_ns)[1]
+        self.step(PpsEdge(*self.stamp(edge_ns + after_ns), "pps0", "assert", self.number, at_ns))
 
 
 def test_meinberg_feeds_and_is_right():
@@ -72,6 +88,44 @@ def test_the_trailing_mark_names_the_pulse_it_comes_with(ends):
     assert host.mode is Mode.VETTED
     assert host.worst_ns() == 0
     assert reasons(host.decisions) == {"dwell"}
+
+
+@pytest.mark.parametrize(("late_ms", "fetched_us"), [(1, 3_000), (0, 300), (-3, 2_000), (-3, 9_000)])
+def test_the_pulse_may_be_fetched_after_the_label_that_comes_with_it(late_ms, fetched_us):
+    host = Coded(XL_DC, ahead_ms=14, ends=(15,), late_ms=late_ms, fetched_us=fetched_us)
+    host.second(1900)
+    assert host.mode is Mode.VETTED
+    assert host.worst_ns() == 0
+    assert reasons(host.decisions) == {"dwell"}
+
+
+def test_a_label_that_waits_in_vain_is_refused():
+    host = Coded(XL_DC, ahead_ms=14, ends=(15,))
+    host.feed()
+    host.no_pulse = True
+    told = host.second(3)
+    assert reasons(told) == {"no-edge"}
+    host.no_pulse = False
+    assert "no-edge" in reasons(host.second(3))
+    assert host.worst_ns() == 0
+    assert host.mode is Mode.VETTED
+
+
+def test_a_label_that_waits_for_a_pulse_far_away_is_refused():
+    host = Coded(XL_DC, ahead_ms=14, ends=(15,), late_ms=-30, fetched_us=100)
+    told = host.second(5)
+    assert reasons(told) == {"no-edge", "no-label"}
+
+
+def test_a_step_of_the_clock_lets_a_waiting_label_go():
+    host = Coded(XL_DC, ahead_ms=14, ends=(15,))
+    host.feed()
+    host.no_pulse = True
+    host.second(1)
+    host.no_pulse, host.real_ns = False, 10**9
+    told = host.second(3)
+    assert "clock-step" in reasons(told)
+    assert host.worst_ns() == 0
 
 
 def test_a_time_scale_that_nobody_vouches_for_is_not_fed():

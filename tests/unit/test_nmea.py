@@ -5,8 +5,10 @@ from operator import xor
 
 import pytest
 
-from refclock.wire.nmea import checksum, decode
-from refclock.wire.report import Label, LeapInfo, TimeOfDay
+from refclock.wire import nmea
+from refclock.wire.framing import DAMAGED, REFUSED, WAIT
+from refclock.wire.nmea import bare, checksum, decode
+from refclock.wire.report import Health, Label, LeapInfo, Report, TimeOfDay
 
 # 2024-02-29T12:34:56Z
 LEAP_DAY_S = 1_709_210_096
@@ -165,7 +167,10 @@ def test_what_is_no_time_sentence_says_nothing(body):
 
 
 def test_gps_time_is_not_taken_for_utc():
-    assert decode(b"PTNTA,20240229123514,1,T4,0000000,+00,+0,1,001") == []
+    found, _ = decode(b"PTNTA,20240229123514,2,T4,0000000,+00,3,1,3")
+    assert isinstance(found, Label)
+    # As its own calendar reads, 18 s ahead of UTC.
+    assert (found.utc_s, found.timescale, found.valid) == (LEAP_DAY_S + 18, "gps", None)
 
 
 @pytest.mark.parametrize("tail", ["", ",", ",,", ",00,00", ",+00,+00", ",-05,30"])
@@ -249,7 +254,7 @@ def test_pgrmf(fix, valid):
     [("0", False, False), ("1", True, False), ("2", True, True), ("", None, None), ("3", None, None)],
 )
 def test_furuno_tells_where_its_leap_count_is_from(status, valid, utc_valid):
-    found, leap = decode(f"PERDCRW,TPS1,20240229123456,{status},00000000000000,+18,+18,4".encode(), (1, 2))
+    found, leap, _ = decode(f"PERDCRW,TPS1,20240229123456,{status},00000000000000,+18,+18,4".encode(), (1, 2))
     assert isinstance(found, Label)
     assert (found.utc_s, found.valid, found.utc_valid, found.leap_s) == (LEAP_DAY_S, valid, utc_valid, 18)
     assert leap == LeapInfo("nmea", "PERDCRW,TPS1", 1, 2, utc_valid, 18, 0, None)
@@ -271,14 +276,215 @@ def test_furuno_tells_where_its_leap_count_is_from(status, valid, utc_valid):
     ],
 )
 def test_furuno_announces_a_leap_second(date, present, future, change, at_s):
-    *_, leap = decode(f"PERDCRW,TPS1,20161130000000,2,{date},{present},{future},4".encode())
+    *_, leap, _ = decode(f"PERDCRW,TPS1,20161130000000,2,{date},{present},{future},4".encode())
     assert isinstance(leap, LeapInfo)
     assert (leap.change, leap.at_s) == (change, at_s)
 
 
 def test_a_furuno_without_a_legal_time_still_tells_its_leap_seconds():
-    (leap,) = decode(b"PERDCRW,TPS1,20240230123456,2,00000000000000,+18,+18,4")
+    leap, _ = decode(b"PERDCRW,TPS1,20240230123456,2,00000000000000,+18,+18,4")
     assert isinstance(leap, LeapInfo)
+
+
+@pytest.mark.parametrize(
+    ("tail", "locked"), [(",0", False), (",1", True), (",5", True), (",", None), (",x", None), ("", None)]
+)
+def test_furuno_tells_what_its_pulse_follows(tail, locked):
+    found = decode(f"PERDCRW,TPS1,20240229123456,2,00000000000000,+18,+18{tail}".encode())
+    told = [report.pulse_locked for report in found if isinstance(report, Health)]
+    assert told == ([] if locked is None else [locked])
+
+
+@pytest.mark.parametrize(
+    ("week", "second", "leap", "agrees"),
+    [
+        ("255", "390914", "18", True),
+        ("2303", "390914", "18", True),
+        ("254", "390914", "18", False),
+        ("255", "390913", "18", False),
+        ("255", "390914", "17", False),
+        ("", "390914", "18", True),
+        ("255", "", "18", True),
+        ("255", "390914", "", True),
+    ],
+)
+def test_garmin_s_gps_time_and_utc_must_agree(week, second, leap, agrees):
+    found = decode(f"PGRMF,{week},{second},290224,123456,{leap},,,,,A,1,0,0,1,1".encode())
+    assert bool(found) is agrees
+
+
+def test_garmin_agrees_in_a_leap_second():
+    found = label("PGRMF,1930,17,311216,235960,17,,,,,A,1,0,0,1,1")
+    assert (found.utc_s, found.second60) == (BEFORE_LEAP_S, True)
+    assert decode(b"PGRMF,1930,16,311216,235960,17,,,,,A,1,0,0,1,1") == []
+
+
+def pjlts(status: str, flags: str = "0x0", held: str = "0") -> Health:
+    (found,) = decode(f"PJLTS,-0.39,-2.74,157848,{status},2.58,86.0,-1.0E-12,{held},17,{flags}".encode())
+    assert isinstance(found, Health)
+    assert found.message == "PJLTS"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "locked", "holdover"),
+    [
+        ("0", False, None),
+        ("1", None, True),
+        ("2", False, None),
+        ("4", None, None),
+        ("5", None, True),
+        ("6", True, False),
+        ("", None, None),
+        ("7", None, None),
+    ],
+)
+def test_a_jackson_labs_clock_tells_its_lock(status, locked, holdover):
+    found = pjlts(status)
+    assert (found.pulse_locked, found.holdover, found.jamming, found.fix) == (locked, holdover, None, None)
+
+
+@pytest.mark.parametrize(
+    ("flags", "locked", "jamming"),
+    [
+        ("0x4", True, None),
+        ("0x200", False, None),
+        ("0x230", False, None),
+        ("0x810", True, "critical"),
+        ("0XA00", True, None),
+        ("0x", True, None),
+        ("0x123456789", True, None),
+        ("0xg", True, None),
+        ("200", True, None),
+        ("", True, None),
+    ],
+)
+def test_a_jackson_labs_clock_tells_its_health(flags, locked, jamming):
+    assert (pjlts("6", flags).pulse_locked, pjlts("6", flags).jamming) == (locked, jamming)
+
+
+@pytest.mark.parametrize(
+    ("status", "held", "seconds"),
+    [("1", "655", 655), ("5", "99", 99), ("1", "", None), ("1", "-5", None), ("6", "655", None)],
+)
+def test_a_jackson_labs_clock_tells_its_time_in_holdover(status, held, seconds):
+    assert pjlts(status, held=held).holdover_s == seconds
+
+
+@pytest.mark.parametrize(("leap", "leap_s"), [("18", 18), ("", None), ("x", None)])
+def test_pjltv_tells_the_leap_count(leap, leap_s):
+    assert decode(f"PJLTV,-1,-3,3,26,515247,1986,{leap}".encode()) == [
+        LeapInfo("nmea", "PJLTV", 0, 0, leap_s=leap_s)
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["PJLTS,1,2", "PJLTV,1", "PJLTV,-1,-3,3,26,515247,1986,18,9", "PTNTA,1", "PTNTA,2024,2,T4,,,6,1,0"],
+)
+def test_a_disciplined_clock_s_sentence_of_another_length_says_nothing(body):
+    assert decode(body.encode()) == []
+
+
+@pytest.mark.parametrize(
+    ("oscillator", "locked", "holdover"),
+    [("0", False, None), ("1", None, True), ("2", True, False), ("", None, None), ("3", None, None)],
+)
+def test_ptnta_tells_whether_its_oscillator_is_disciplined(oscillator, locked, holdover):
+    *_, found = decode(f"PTNTA,20240229123514,{oscillator},T4,,,6,1,0".encode())
+    assert isinstance(found, Health)
+    assert (found.pulse_locked, found.holdover) == (locked, holdover)
+
+
+PFEC = "PFEC,GPtps,240229123456,3,1,1,170101000000,00,18,240229101010,2303,390914"
+
+
+def test_pfec_guards_itself_by_its_gps_time():
+    found = label(PFEC)
+    assert (found.utc_s, found.leap_s, found.valid, found.message) == (LEAP_DAY_S, 18, None, "PFEC,GPtps")
+    assert label(PFEC.replace("390914", "390913")).utc_s == LEAP_DAY_S
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("123456", "123455"),
+        ("240229123", "240228123"),
+        ("240229123", "240230123"),
+        ("240229123", "250229123"),
+        (",18,", ",17,"),
+        (",18,", ",,"),
+        (",2303,", ",2304,"),
+        (",2303,", ",,"),
+        ("390914", "390915"),
+        ("390914", "390912"),
+        ("390914", ""),
+        ("390914", "390914,"),
+        ("123456", "12345"),
+        ("123456", "12345x"),
+        ("GPtps", "GPxxx"),
+    ],
+)
+def test_pfec_that_contradicts_itself_is_nothing(old, new):
+    assert PFEC.count(old) == 1
+    assert decode(PFEC.replace(old, new).encode()) == []
+
+
+def test_after_pjlts_the_quality_of_gga_may_be_a_lock_state():
+    framer = nmea.Framer()
+    qualities = "01236"
+
+    def heard(data: bytes) -> list[bool | None]:
+        reports: list[Report] = []
+        at = 0
+        while at < len(data):
+            at = framer.take(data, at, len(data), 0, reports)
+        return [report.valid for report in reports if isinstance(report, TimeOfDay)]
+
+    burst = b"".join(sentence(f"GPGGA,123456,,,,,{quality},08,1.0") for quality in qualities)
+    assert heard(burst) == [False, True, True, True, False]
+    heard(sentence("PJLTS,-0.39,-2.74,157848,6,2.58,86.0,-1.0E-12,0,17,0x0"))
+    assert heard(burst) == [False, None, None, None, None]
+    assert heard(sentence("GPGGA,123456,1")) == []
+
+
+def sentence(body: str) -> bytes:
+    return b"$%s*%02X\r\n" % (body.encode(), checksum(body.encode()))
+
+
+def take(data: bytes) -> tuple[int, list[str]]:
+    reports: list[Report] = []
+    framer = bare.Framer()
+    end = framer.take(data, 0, len(data), 0, reports)
+    assert framer.frames == (end > 0)
+    return end, [f"{report.protocol} {report.message}" for report in reports]
+
+
+ZDA = b"$GPZDA,123456,29,02,2024,+00,00"
+
+
+def test_a_bare_sentence_is_taken_where_it_was_asked_for():
+    for tail in (b"\r\n", b"\n"):
+        assert take(ZDA + tail) == (len(ZDA + tail), ["nmea-unchecked ZDA"])
+    assert take(b"$GPVTG,318.0,T\r\n") == (16, [])
+    assert nmea.Framer().take(ZDA + b"\r\n", 0, 40, 0, []) == REFUSED
+
+
+def test_a_bare_sentence_has_an_end_and_a_length():
+    for size in range(1, len(ZDA) + 1):
+        assert take(ZDA[:size]) == (WAIT, [])
+    assert take(ZDA + b"\r") == (WAIT, [])
+    assert take(ZDA + b"\rx") == (REFUSED, [])
+    assert take(ZDA + b"\0\n") == (REFUSED, [])
+    assert take(ZDA + b"," * (80 - len(ZDA)) + b"\n") == (81, ["nmea-unchecked ZDA"])
+    assert take(ZDA + b"," * (81 - len(ZDA)) + b"\n") == (REFUSED, [])
+
+
+def test_a_sentence_that_has_a_checksum_must_be_right_all_the_same():
+    good = sentence("GPZDA,123456,29,02,2024,+00,00")
+    assert take(good) == (len(good), ["nmea-unchecked ZDA"])
+    assert take(good.replace(b"2024", b"2025")) == (DAMAGED, [])
+    assert take(ZDA + b"*\r\n") == (REFUSED, [])
 
 
 @pytest.mark.parametrize("size", [*range(20), 63, 64, 65, 127, 128, 129, 255, 256, 1019, 1020, 3000])

@@ -83,6 +83,7 @@ def policy_text(
         f'protocol = "{voice.protocol}"',
         f"baud = {voice.baud}",
         f'framing = "{voice.framing}"',
+        *(['timescale = "utc"'] if voice.vouched else []),
         "",
         "[pps]",
         f'device = "emulated:{stage.pps_path}"',

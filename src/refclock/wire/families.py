@@ -26,6 +26,7 @@ from refclock.wire import (
 )
 from refclock.wire.dialogue import Dialogue
 from refclock.wire.framing import Framer
+from refclock.wire.nmea import bare
 
 AUTO = "auto"
 # What stands for a family where a standard has no serial line at all; "none" is the same in other words.
@@ -85,7 +86,11 @@ _ROWS = (
         says=("time", "leap", "health", "sawtooth"),
         advice="with 6 or 8 channels have @@Aw and @@Bo sent each second; UTC is @@Aw 01",
     ),
-    Family(nmea.PROTOCOL, "NMEA 0183", nmea.Framer, says=("time", "leap")),
+    Family(nmea.PROTOCOL, "NMEA 0183", nmea.Framer, says=("time", "leap", "health")),
+    Family(
+        bare.PROTOCOL, "NMEA without checksums (HP 58534A)", bare.Framer, checked=False,
+        says=("time", "leap", "health"), advice="where it can be told to send checksums, do, and use nmea",
+    ),
     Family(
         "meinberg", "Meinberg Standard, Uni Erlangen", partial(timecode.Framer, "meinberg"), checked=False,
         timescale="UTC where it says so", says=("time", "leap", "health"),

@@ -6,6 +6,7 @@ from refclock.errors import ConfigError
 from refclock.policy import CESIUM_PORT, PROFILES
 from refclock.units import NS_PER_S
 from refclock.wire.families import AUTO, PPS_ONLY, is_standard
+from refclock.world.encoders import civil
 from refclock.world.servers import POLL_S
 from refclock.world.voices.table import VOICES
 
@@ -85,6 +86,7 @@ def policy_text(arguments: WorldArguments, baud: int, latency_ns: int) -> str:
     lines += ['device = "/dev/ttyS0"'] if arguments.has_line else []
     lines += [f'protocol = "{voice.protocol}"', f"baud = {baud}"]
     lines += [] if voice.framing == "8N1" else [f'framing = "{voice.framing}"']
+    lines += ['timescale = "utc"'] if voice.vouched else []
     if arguments.pulse_only:
         section = "cesium" if arguments.pulse_port == CESIUM_PORT else "pps"
         lines += ["", f"[{section}]", 'device = "/dev/pps0"']
@@ -103,6 +105,9 @@ def policy_text(arguments: WorldArguments, baud: int, latency_ns: int) -> str:
     if arguments.servers:
         peers = ", ".join(f'"ntp{number}:123"' for number in range(1, arguments.servers + 1))
         lines += ["", "[ntp]", f"servers = [{peers}]", f"poll_s = {POLL_S}"]
+    if voice.yearless and not arguments.enrolled:
+        year, month, day, *_ = civil(arguments.start_s)
+        lines += ["", "[dates]", f'not_before = "{year:04}-{month:02}-{day:02}"']
     return "\n".join(lines) + "\n"
 
 

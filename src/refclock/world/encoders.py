@@ -92,13 +92,17 @@ def pubx_time(when: Civil, posix_s: int, leap_s: int, default: bool, bias_ns: in
     return nmea(f"PUBX,04,{clock},{leap_s}{'D' if default else ''},{bias_ns},-32.145,21")
 
 
-def furuno_time(when: Civil, status: int, event: Civil | None, present_s: int, future_s: int) -> bytes:
-    """PERDCRW,TPS1: status 0 RTC, 1 default leap count, 2 confirmed UTC; the leap event's date and counts."""
-    at = "00000000000000" if event is None else _compact(event)
-    return nmea(f"PERDCRW,TPS1,{_compact(when)},{status},{at},{present_s:+03},{future_s:+03},4")
+def furuno_time(
+    when: Civil, status: int, event: Civil | None, present_s: int, future_s: int, *, follows: int = 4
+) -> bytes:
+    """PERDCRW,TPS1: status 0 RTC, 1 default leap count, 2 confirmed UTC; the leap event's date and counts;
+    what the pulse follows, 0 the clock chip, 4 UTC."""
+    at = "00000000000000" if event is None else compact(event)
+    return nmea(f"PERDCRW,TPS1,{compact(when)},{status},{at},{present_s:+03},{future_s:+03},{follows}")
 
 
-def _compact(when: Civil) -> str:
+def compact(when: Civil) -> str:
+    """``YYYYMMDDhhmmss``."""
     return "{:04}{:02}{:02}{:02}{:02}{:02}".format(*when)
 
 

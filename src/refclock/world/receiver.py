@@ -60,6 +60,9 @@ class Receiver:
         self._leap_s = gps_leap_s((start_s if leap_at_s is None else leap_at_s) - 1)
         # A start bit and a stop bit; the parity bit besides.
         self._byte_ns = (10 + (row.framing[:2] in ("8O", "8E"))) * NS_PER_S // self.baud
+        self._jitter_ns = 5 * NS_PER_MS
+        if self._voice.on_time is not None:
+            self.latency_ns, self._jitter_ns = -self._voice.on_time * self._byte_ns, 50 * NS_PER_US
         self._tick_ps = chance.between(1_000, 9_000)
         self._line_free_ns = 0
         self._last: tuple[int, int] | None = None
@@ -67,7 +70,10 @@ class Receiver:
 
     @property
     def first_chunk_ns(self) -> int:
-        """How long after the second the first chunk of a burst is there, on average."""
+        """How long after the second the first chunk of a burst is there (or the one with the byte on time,
+        which is among the last), on average."""
+        if self._voice.on_time:
+            return 2 * self._byte_ns
         return self.latency_ns + FIFO_BYTES * self._byte_ns
 
     def moment(self, second: int) -> Moment:
@@ -108,7 +114,7 @@ class Receiver:
             burst = (b"".join(self._messages(label, moment)), self._announcement(own_second, moment))
             for attack in self.attacks:
                 burst = attack.burst(moment, burst)
-            latency_ns = self.latency_ns + self._chance.normal(5 * NS_PER_MS)
+            latency_ns = self.latency_ns + self._chance.normal(self._jitter_ns)
             chunks += self._deliver(burst[0], base_ns + latency_ns, second, pieces=self._chance.between(3, 4))
             chunks += self._deliver(burst[1], base_ns + latency_ns + 480 * NS_PER_MS, second, pieces=1)
         edges += moment.extra_edges

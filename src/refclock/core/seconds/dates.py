@@ -34,7 +34,7 @@ class Dates:
         return self.floor_s if self.fed_s is None else max(self.floor_s, self.fed_s + 1)
 
     def dated(self, label: Label) -> Label | None:
-        """A label with its year: one that has none gets the only year that puts it less than a year after
+        """A label with its year: one that has none gets the only year that puts it less than 364 days after
         the first believable second, or not more than a day before it. None for a day that neither of the
         two years has.
 

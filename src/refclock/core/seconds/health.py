@@ -97,7 +97,7 @@ class ReceiverHealth:
             word, at = self._status.get(subject, ("", 0))
             if word in bad and raw_ns - at <= _STATUS_FOR_NS:
                 return Fault(subject)
-        if self._pulse_unlocked_ns is not None and raw_ns - self._pulse_unlocked_ns <= _VALID_FOR_NS:
+        if self._pulse_unlocked_ns is not None and raw_ns - self._pulse_unlocked_ns <= _STATUS_FOR_NS:
             return Fault("pulse-unlocked")
         if self.locked(raw_ns) is False:
             return Fault("standard-unlocked")

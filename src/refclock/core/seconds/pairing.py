@@ -22,6 +22,8 @@ _MAX_WINDOW_NS = 400_000_000
 _BURST_NS = NS_PER_S // 2
 # A pulse this long after another one ends the time in which that could be named.
 _A_SECOND_LATER_NS = 900_000_000
+# A label whose byte on time ends its message may arrive this long before its pulse was fetched, or was due.
+_ON_TIME_NS = 20_000_000
 # After this long without a label of the previous pulse, labels of the next one speak alone.
 _PREVIOUS_FOR_NS = 3 * NS_PER_S
 
@@ -95,6 +97,7 @@ class Pairing:
         self._last_sequence: int | None = None
         self._edgeless: int | None = None
         self._foreign: int | None = None
+        self._waiting: tuple[Label, int] | None = None
         self._scales = ("utc", "unstated") if policy.receiver.timescale == "utc" else ("utc",)
         self.phase_ns: int | None = None  # from the last pulse that was named to its message
         self._foreign_ns: int | None = None
@@ -108,6 +111,7 @@ class Pairing:
     def forget_edges(self) -> None:
         """The clock that stamped the pulses so far was stepped: their stamps are worthless."""
         self._edges.clear()
+        self._waiting = None
 
     def off_grid(self, raw_ns: int, rate: RawRate) -> tuple[int, int]:
         """How far an instant lies from the nearest predicted edge, and the window's half-width there."""
@@ -127,9 +131,14 @@ class Pairing:
         if self._last_sequence is not None:
             self.missed_edges += max(0, sequence - self._last_sequence - 1)
         self._last_sequence = sequence
-        unnamed = self._unnamed(edge.raw_ns)
+        found = self._unnamed(edge.raw_ns)
+        waited, self._waiting = self._waiting, None
+        if waited is not None and abs(edge.raw_ns - waited[1]) > _ON_TIME_NS:
+            found.append(self._no_edge(*waited))
+            waited = None
         self._edges.append(edge)
-        return unnamed + self._name_by_next(edge, rate)
+        found += self._name_by_next(edge, rate)
+        return found if waited is None else found + self._match(waited[0], max(waited[1], edge.raw_ns), rate)
 
     def _unnamed(self, raw_ns: int) -> list[Second | Refused]:
         """The pulse before this one, if no message named it: garbled, or the serial line fell silent."""
@@ -174,7 +183,14 @@ class Pairing:
             return []  # a further message of the burst that named this edge, agreeing with it
         if not self._has_pps:
             self._arrive(label, raw_ns, real_ns, unc_ns)
+        elif label.mark is not None and (latest is None or raw_ns - latest.raw_ns >= _BURST_NS):
+            # It comes with its pulse, whose fetching may take longer.
+            (before, self._waiting) = (self._waiting, (label, raw_ns))
+            return [] if before is None else [self._no_edge(*before)]
         return self._match(label, raw_ns, rate)
+
+    def _no_edge(self, label: Label, raw_ns: int) -> Refused:
+        return Refused(raw_ns, "no-edge", self._since_edge(raw_ns), NS_PER_S, _named_second(label))
 
     def _not_utc(self, label: Label, raw_ns: int) -> list[Second | Refused]:
         """A label of another time scale names nothing. It is complained of once for each of its seconds, and
@@ -211,7 +227,7 @@ class Pairing:
             if self._edgeless == utc_s:
                 return []  # the second was refused at its first label
             self._edgeless = utc_s
-            return [Refused(raw_ns, "no-edge", self._since_edge(raw_ns), NS_PER_S, utc_s)]
+            return [self._no_edge(label, raw_ns)]
         placed = [(edge, *self.off_grid(edge.raw_ns, rate)) for edge in around]
         inside = [edge for edge, off, window in placed if abs(off) <= window]
         refused: list[Second | Refused] = []

@@ -31,6 +31,8 @@ class Voice:
     polls: tuple[tuple[int, bytes], ...] = ()
     """What a host asks in each second: ns after the true second, and the bytes. A simulated world, in which
     no daemon runs, writes these itself; a live one leaves it to the daemon. Empty: it hears nothing."""
+    on_time: int | None = None
+    """Which byte of what it says begins with the second; None for a burst that comes some time after it."""
 
     def __init__(self, chance: Chance, start_s: int) -> None:
         self.chance = chance
