@@ -71,6 +71,33 @@ def test_two_receivers_in_different_places_cannot_be_told_apart(voice):
     assert here == there
 
 
+def test_the_string_for_ntp_tells_a_place():
+    data = b"\x0229.02.24; 4; 12:34:56; +00:00;        ; 49.5736N  11.0280E  371m\x03"
+    clean = scrubbed(data, "meinberg")
+    assert clean == data[:40] + b"  0.0000N   0.0000E    0m\x03"
+    short = b"\x02D:29.02.24;T:4;U:12.34.56;  U \x03"
+    assert scrubbed(short, "meinberg") == short
+
+
+def test_a_sentence_without_a_checksum_gets_none():
+    data = b"$GPGGA,222449,3349.0337,S,01843.9282,E,1,07,02.31,000115.4,M,0033.3,M,,\r\n$GPGSV,3,1,09,07\n"
+    clean = scrubbed(data, "nmea-unchecked")
+    assert clean == (
+        b"$GPGGA,222449,0000.0000,N,00000.0000,E,1,07,02.31,000000.0,M,0000.0,M,,\r\n$PSCRUB,00000000\n"
+    )
+    good = sentence(b"GPGLL,4900.0,N,00800.0,E,123456,A,D")
+    assert scrubbed(good, "nmea-unchecked") == sentence(b"GPGLL,0000.0,N,00000.0,E,123456,A,D")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"PFEC,GPtps,101025222449,3,1,1,090101000000,00,15,101025162124,1607,167104",
+     b"PJLTS,-0.39,-2.74,157848,6,2.5829535,86.0984,-1.0E-12,0,17,0x0", b"PTNTA,20000102173852,1,T4,,,6,1,0"],
+)  # fmt: skip
+def test_what_a_clock_says_of_itself_stays(body):
+    assert scrubbed(sentence(body), "nmea") == sentence(body)
+
+
 def test_every_family_is_known():
     """Or its captures are refused."""
     unknown = {

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from refclock.wire import dle, garmin, gpsdjson, nmea, oncore, sirf, tsip, tsip1, ubx
 from refclock.wire.families import FAMILIES, families_of
 from refclock.wire.framing import Framer
+from refclock.wire.nmea import bare
 
+_ERLANGEN_SIZE, _ERLANGEN_PLACE = 66, 40
 Piece = tuple[int, int, bytes]
 
 
@@ -56,16 +58,29 @@ def _zeroed(data: bytes, start: int, end: int) -> bytes:
 # By bytes 2..4 of the body: the fields that tell of the place (also its magnetic variation and geoid).
 _PLACES = {
     b"RMC": (3, 4, 5, 6, 10, 11), b"GGA": (2, 3, 4, 5, 9, 11), b"GLL": (1, 2, 3, 4),
-    b"GNS": (2, 3, 4, 5, 9, 10), b"RMF": (6, 7, 8, 9), b"ZDA": (), b"RDC": (),
+    b"GNS": (2, 3, 4, 5, 9, 10), b"RMF": (6, 7, 8, 9), b"ZDA": (), b"RDC": (), b"LTS": (), b"NTA": (),
 }  # fmt: skip
-_PUBX_TIME = b"PUBX,04,"
+_HARMLESS = (b"PUBX,04,", b"PFEC,GPtps,")
 _WORDS = bytes.maketrans(b"123456789-S", b"0000000000N")
 
 
 def _sentence(data: bytes) -> bytes:
     body, _, tail = data[1:].partition(b"*")
+    body = _body(body)
+    return b"$%b*%02X%b" % (body, nmea.checksum(body), tail[2:])
+
+
+def _bare(data: bytes) -> bytes:
+    """A sentence with a checksum or without."""
+    if b"*" in data:
+        return _sentence(data)
+    body = data[1:].rstrip(b"\r\n")
+    return b"$%b%b" % (_body(body), data[1 + len(body) :])
+
+
+def _body(body: bytes) -> bytes:
     places = _PLACES.get(body[2:5])
-    if body.startswith(_PUBX_TIME):
+    if body.startswith(_HARMLESS):
         places = ()
     if places is None:
         body = (b"PSCRUB," + b"0" * len(body))[: len(body)]
@@ -73,8 +88,7 @@ def _sentence(data: bytes) -> bytes:
     for place in places or ():
         if place < len(fields):
             fields[place] = fields[place].translate(_WORDS).replace(b"W", b"E")
-    body = b",".join(fields)
-    return b"$%b*%02X%b" % (body, nmea.checksum(body), tail[2:])
+    return b",".join(fields)
 
 
 # ---- UBX ------------------------------------------------------------------------------------------------
@@ -150,6 +164,13 @@ def _gpsd(data: bytes) -> bytes:
     return (b"{%b}" % b",".join(kept)).ljust(len(line)) + data[len(line) :]
 
 
+def _meinberg(data: bytes) -> bytes:
+    """The Uni Erlangen string ends with latitude, longitude and height, and ETX."""
+    if len(data) != _ERLANGEN_SIZE:
+        return data
+    return data[:_ERLANGEN_PLACE] + b"  0.0000N   0.0000E    0m\x03"
+
+
 def _harmless(data: bytes) -> bytes:
     return data
 
@@ -158,6 +179,7 @@ _SCRUBBERS: dict[str, Callable[[bytes], bytes]] = {
     ubx.PROTOCOL: _ubx, nmea.PROTOCOL: _sentence, tsip.PROTOCOL: _tsip, tsip1.PROTOCOL: _tsip1,
     oncore.PROTOCOL: _oncore, sirf.PROTOCOL: _sirf, garmin.PROTOCOL: _garmin,
     gpsdjson.PROTOCOL: _gpsd,
-    # Time codes tell time and quality, and nothing else.
-    **dict.fromkeys(("meinberg", "spectracom", "truetime", "arbiter", "zyfer"), _harmless),
+    bare.PROTOCOL: _bare, "meinberg": _meinberg,
+    # The other time codes tell time and quality, and nothing else.
+    **dict.fromkeys(("spectracom", "truetime", "arbiter", "zyfer"), _harmless),
 }  # fmt: skip

@@ -8,7 +8,7 @@ from datetime import date
 
 from refclock.units import S_PER_DAY
 from refclock.world.chance import Chance
-from refclock.world.encoders import Civil, civil
+from refclock.world.encoders import LATITUDE, Civil, civil
 from refclock.world.labels import Label
 from refclock.world.moment import Moment
 from refclock.world.voices.voice import Voice
@@ -94,7 +94,8 @@ class Erlangen(Clock):
         clock = f"{hour:02}:{minute:02}:{second:02}; +00:00; "
         announced, now = "A" if _in_last_hour(leap_s) else " ", "L" if second == 60 else " "
         flags = f"{('  ', ' *', '#*')[state]}  {announced} {now};"
-        return f"{head}{clock}{flags} 48.2083N  16.3731E  171m\x03"
+        north = (LATITUDE + moment.north_m * 90) // 1000
+        return f"{head}{clock}{flags}{north // 10_000:3}.{north % 10_000:04}N  16.3731E  171m\x03"
 
 
 class Spectracom0(Clock):
