@@ -10,13 +10,11 @@ from dataclasses import dataclass
 
 from refclock.core.seconds.health import ReceiverHealth
 from refclock.core.seconds.interval import RawRate
+from refclock.core.seconds.naming import fraction_ns, named_second, names_no_pulse
 from refclock.policy import Limits, Policy
 from refclock.units import NS_PER_S, nearest_second, scale_up
 from refclock.wire.report import Label
 
-# A navigation epoch this far from a whole second names no pulse (receivers with several fixes a second);
-# some receivers' epochs lie a few tens of milliseconds off theirs.
-_MAX_FRACTION_NS = 100_000_000
 _MAX_WINDOW_NS = 400_000_000
 # Without PPS, two labels closer than this belong to one burst.
 _BURST_NS = NS_PER_S // 2
@@ -169,7 +167,7 @@ class Pairing:
         self, label: Label, raw_ns: int, real_ns: int, unc_ns: int, rate: RawRate
     ) -> list[Second | Refused]:
         """A label arrived; the stamp is that of the chunk with its first byte, or with the one on time."""
-        if _MAX_FRACTION_NS < label.frac_ns < NS_PER_S - _MAX_FRACTION_NS:
+        if names_no_pulse(label):
             return []
         if label.timescale not in self._scales:
             return self._not_utc(label, raw_ns)
@@ -179,7 +177,7 @@ class Pairing:
         self._last_previous_ns = raw_ns
         latest = self._edges[-1] if self._edges else None
         decided = latest is not None and latest.decided and 0 <= raw_ns - latest.raw_ns < self._reach_ns
-        if latest is not None and decided and latest.named == _named_second(label) + label.second60:
+        if latest is not None and decided and latest.named == named_second(label) + label.second60:
             return []  # a further message of the burst that named this edge, agreeing with it
         if not self._has_pps:
             self._arrive(label, raw_ns, real_ns, unc_ns)
@@ -190,7 +188,7 @@ class Pairing:
         return self._match(label, raw_ns, rate)
 
     def _no_edge(self, label: Label, raw_ns: int) -> Refused:
-        return Refused(raw_ns, "no-edge", self._since_edge(raw_ns), NS_PER_S, _named_second(label))
+        return Refused(raw_ns, "no-edge", self._since_edge(raw_ns), NS_PER_S, named_second(label))
 
     def _not_utc(self, label: Label, raw_ns: int) -> list[Second | Refused]:
         """A label of another time scale names nothing. It is complained of once for each of its seconds, and
@@ -222,7 +220,7 @@ class Pairing:
 
     def _match(self, label: Label, raw_ns: int, rate: RawRate) -> list[Second | Refused]:
         around = [edge for edge in self._edges if 0 <= raw_ns - edge.raw_ns < self._reach_ns]
-        utc_s = _named_second(label)
+        utc_s = named_second(label)
         if not around:
             if self._edgeless == utc_s:
                 return []  # the second was refused at its first label
@@ -252,13 +250,13 @@ class Pairing:
 
     def _decide(self, edge: Edge, label: Label, raw_ns: int) -> list[Second | Refused]:
         """One edge, one label: a second, a refusal, or nothing where the edge had its decision."""
-        utc_s = _named_second(label)
+        utc_s = named_second(label)
         if label.valid is False:
             return self._not_valid(edge, "receiver-invalid", utc_s)
         name = utc_s + label.second60
         heard = [edge.named] if edge.named is not None else []
         if edge.next_label is not None:
-            heard.append(_named_second(edge.next_label) + edge.next_label.second60)
+            heard.append(named_second(edge.next_label) + edge.next_label.second60)
         for other in heard:
             if other != name:
                 edge.named = name
@@ -275,7 +273,7 @@ class Pairing:
         edge.decided = True
         late_ns = self._delay_ns
         if not self._has_pps:
-            late_ns = self._receiver.message_delay_ns + _fraction_ns(label)
+            late_ns = self._receiver.message_delay_ns + fraction_ns(label)
         told = edge.next_label if edge.next_label is not None else label
         if told.q_err_ps is not None and self._has_pps:
             # u-blox: the pulse comes qErr before the instant it should mark; added to the edge's time it
@@ -293,13 +291,3 @@ class Pairing:
 
     def _since_edge(self, raw_ns: int) -> int:
         return raw_ns - self._edges[-1].raw_ns if self._edges else 0
-
-
-def _named_second(label: Label) -> int:
-    """The whole second that a label names: some receivers' epochs lie just before it."""
-    return label.utc_s + (label.frac_ns > _MAX_FRACTION_NS)
-
-
-def _fraction_ns(label: Label) -> int:
-    """How far the epoch lies after the second it names; negative before it."""
-    return label.frac_ns - NS_PER_S if label.frac_ns > _MAX_FRACTION_NS else label.frac_ns
