@@ -139,7 +139,8 @@ class Thinner:
     def __init__(self, world: World, thin: int, watch: Watch) -> None:
         self._thin, self._watch, self._world = thin, watch, world
         if thin > 1:
-            self._make, world.receiver.second = world.receiver.second, self._second
+            self._make = world.receiver.second
+            world.receiver.second = self._second  # type: ignore[method-assign]  # of this one only
 
     def _skipped(self, at_s: float) -> bool:
         kinds = ("gap", "restart", "ntp-silence", "reboot", "no-fix", "leap")
