@@ -39,6 +39,16 @@ def test_who_holds_with_whom(quorum, rtc, source, witnesses):
     assert found.evidence == {"moved_ns": MOVED, "took_ns": NS_PER_S, "witnesses": witnesses}
 
 
+@pytest.mark.parametrize(("beyond_ns", "source"), [(0, "receiver"), (1, "ambiguous")])
+def test_one_holds_with_a_prediction_up_to_what_that_may_be_off_itself(beyond_ns, source):
+    left = Departure(0, MOVED, NS_PER_S, 0, NS_PER_MS)
+    near_raw = Interval(NS_PER_MS + beyond_ns, NS_PER_MS + beyond_ns, 0)
+    assert attribute(7, left, near_raw, None).source == source
+    # and with the receiver alike: from there on it is no witness against it
+    near_receiver = Interval(MOVED - NS_PER_MS - beyond_ns, MOVED - NS_PER_MS - beyond_ns, 0)
+    assert attribute(7, left, near_receiver, RECEIVER).source == ("raw" if not beyond_ns else "ambiguous")
+
+
 @pytest.mark.parametrize(
     ("evidence", "words"),
     [
@@ -47,6 +57,8 @@ def test_who_holds_with_whom(quorum, rtc, source, witnesses):
             "receiver moved +3.20 ms in 41 s against raw, rtc and ntp",
         ),
         ({"off_ns": -5}, "receiver is off -5 ns"),
+        ({"moved_ns": 7, "took_ns": NS_PER_S}, "receiver moved +7 ns in 1 s"),
+        ({"moved_ns": 7, "took_ns": NS_PER_S - 1}, "receiver moved +7 ns at once"),
         ({"moved_ns": "much", "witnesses": ["raw"]}, "receiver moved much against raw"),
         ({"moved_ns": 0, "witnesses": []}, "receiver moved 0 ns"),
         ({}, "receiver moved 0 ns"),

@@ -210,3 +210,81 @@ def test_its_objection_holds_off_the_first_feed():
     found = live(host, 320, 200 * NS_PER_MS)
     assert "chrony" in reasons(found)
     assert only(found, Publish) == []
+
+
+# ---- to the last value that passes -------------------------------------------------------------------
+
+
+def test_without_a_majority_nobody_agrees_from_the_start_and_after_a_new_beginning():
+    chrony = Chrony()
+    assert chrony.sources.agreeing == 0
+    chrony.say(0)
+    assert chrony.sources.agreeing == 1
+    chrony.sources.forget_raw()
+    assert chrony.sources.agreeing == 0
+    assert chrony.sources.peers == {}
+
+
+def test_a_refusal_says_what_was_found_and_what_was_wanted():
+    sources, leap = ChronySources(LIMITS), LeapSeconds()
+    event = SourceReport(5, UTC, 100, "chrony0", "a", 0, NS_PER_MS, 0, False, 0, 255)
+    found = sources.take(event, EXACT, leap)
+    assert found is not None
+    assert (found.reason, found.value, found.limit) == ("chrony-unauthenticated", 0, 1)
+
+
+@pytest.mark.parametrize(("error", "reason"), [(0, None), (-1, "chrony-distance")])
+def test_a_source_may_be_exact(error, reason):
+    assert Chrony().say(0, error=error) == reason
+
+
+@pytest.mark.parametrize(("beyond", "reason"), [(0, None), (1, "chrony-distance")])
+def test_the_limit_of_the_distance_is_the_last_that_passes(beyond, reason):
+    error = LIMITS.ntp_distance_ns - 100 - 500_000 + beyond
+    assert Chrony().say(0, error=error) == reason
+
+
+def test_a_name_that_is_known_is_heard_though_all_places_are_taken():
+    chrony = Chrony()
+    for number in range(64):
+        chrony.say(0, peer=str(number))
+    chrony.say(64, peer="5", error=2 * NS_PER_MS)
+    assert len(chrony.sources.peers["5"].answers) == 2
+    chrony.say(64, peer="new")
+    assert "new" not in chrony.sources.peers
+
+
+def test_a_source_is_one_until_it_was_silent_for_more_than_a_day():
+    chrony = Chrony()
+    chrony.say(0, peer="a")
+    chrony.say(10, peer="a")
+    chrony.say(86_400 + 10, peer="b")
+    assert set(chrony.sources.peers) == {"a", "b"}
+    chrony.say(86_400 + 11, peer="b")
+    assert set(chrony.sources.peers) == {"b"}
+
+
+def test_one_that_is_silent_for_long_is_no_falseticker():
+    chrony = Chrony()
+    chrony.say(0, peer="a", off=NS_PER_S)
+    for second in (7000, 7064):
+        chrony.say(second, peer="b")
+        chrony.say(second, peer="c")
+    assert chrony.at(7064) is not None
+    assert not chrony.sources.peers["a"].falseticker
+
+
+def test_an_interval_of_just_e_q_has_an_opinion():
+    """kdc: 100 ms wide; the report's own share is what the pair and chrony's frequency may hide."""
+    for beyond, speaks in ((0, True), (1, False)):
+        chrony = Chrony()
+        chrony.say(0, error=50 * NS_PER_MS - 100 - 500_000 + beyond)
+        assert (chrony.at(0) is not None) is speaks
+
+
+def test_the_age_is_that_of_the_youngest_report():
+    chrony = Chrony()
+    chrony.say(0, peer="a")
+    chrony.say(10, peer="a")
+    chrony.say(4, peer="b")
+    assert chrony.sources.age_ns(15 * NS_PER_S) == 5 * NS_PER_S

@@ -1,4 +1,4 @@
-"""Seconds whose message names no year: the floor gives it, and nobody else."""
+"""Which dates may be believed; and seconds whose message names no year: the floor gives it, nobody else."""
 
 from datetime import UTC, datetime
 
@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refclock.core.seconds.dates import Dates
+from refclock.core.seconds.leap import LeapSecond, LeapSeconds
+from refclock.core.seconds.pairing import Edge, Refused, Second
 from refclock.wire.report import Label
 
 
@@ -90,3 +92,50 @@ def test_the_truth_is_found_for_a_year_less_a_day_after_the_floor(floor, ahead_s
     found = Dates(floor_s).dated(yearless(day, (floor_s + ahead_s) % 86_400))
     assert found is not None
     assert found.utc_s == floor_s + ahead_s
+
+
+# ---- the window ----
+
+BUILD = 1_767_225_600  # 2026-01-01T00:00:00Z
+CEILING = 2_398_377_600  # 2046-01-01T00:00:00Z
+MONTH = 1_830_297_600  # 2028-01-01T00:00:00Z
+
+
+def judged(utc_s: int, second60: bool = False, dates: Dates | None = None) -> Refused | None:
+    leap = LeapSeconds()
+    leap.confirmed.append(LeapSecond(MONTH, 1))
+    second = Second(Edge(77, 1, 0), utc_s, second60, 0, 0)
+    return (dates or Dates(BUILD)).judge(second, leap, 55)
+
+
+def test_the_window_is_twenty_years_from_the_build_date_the_end_excluded():
+    assert judged(BUILD) is None
+    assert judged(CEILING - 1) is None
+    assert judged(BUILD - 1) == Refused(77, "date-floor", BUILD - 1, BUILD, BUILD - 1, moved_ns=55)
+    assert judged(CEILING) == Refused(77, "date-ceiling", CEILING, CEILING, CEILING, moved_ns=55)
+
+
+def test_the_floor_rises_and_never_sinks():
+    dates = Dates(BUILD)
+    dates.raise_floor(BUILD + 100)
+    dates.raise_floor(BUILD + 50)
+    assert dates.floor_s == BUILD + 100
+    assert judged(BUILD + 99, dates=dates) is not None
+    assert judged(BUILD + 100, dates=dates) is None
+
+
+def test_the_next_believable_second_is_the_one_after_what_was_fed():
+    dates = Dates(BUILD)
+    assert dates.next_s() == BUILD
+    dates.fed_s = BUILD + 7
+    assert dates.next_s() == BUILD + 8
+    dates.raise_floor(BUILD + 20)
+    assert dates.next_s() == BUILD + 20
+
+
+@pytest.mark.parametrize(
+    ("utc_s", "reason"),
+    [(MONTH - 1, "leap-second"), (MONTH, "leap-unconfirmed"), (BUILD, "leap-unconfirmed")],
+)
+def test_a_60_is_never_fed_and_a_violation_unless_confirmed(utc_s, reason):
+    assert judged(utc_s, second60=True) == Refused(77, reason, 1, 0, utc_s)

@@ -48,6 +48,42 @@ def test_the_breach_names_the_mask():
     assert breach.mask == 2
 
 
+def test_later_seconds_narrow_what_was_allowed_and_earn_their_own_way_both_up_and_down():
+    """After an hour the first second's corridor is wider than a later one's, on either side."""
+    gate = opened(Mask(1000, PPM))
+    gate.accept(1000 * NS_PER_S, 0)
+    for sign in (1, -1):
+        assert gate.judge(1500 * NS_PER_S, sign * (1000 + 500_000)) is None
+        assert gate.judge(1500 * NS_PER_S, sign * (1000 + 500_001)) is not None
+    assert gate.rooms(1500 * NS_PER_S, 300) == [(500_700, 501_300)]
+    assert gate.used_ns(1500 * NS_PER_S, 500_300) == 300
+    assert gate.used_ns(1500 * NS_PER_S, -500_300) == 300
+
+
+def test_rooms_and_use_are_reckoned_from_where_the_accepted_seconds_lie():
+    """Up from the greatest, down from the least; use is that of the first mask."""
+    gate = opened(Mask(1000, 0), Mask(9000, 0))
+    gate.accept(NS_PER_S, 300)
+    gate.accept(2 * NS_PER_S, -200)
+    assert gate.rooms(3 * NS_PER_S, 10) == [(790, 710), (8790, 8710)]
+    assert gate.used_ns(3 * NS_PER_S, 10) == 290
+    assert gate.used_ns(3 * NS_PER_S, 700) == 900
+    assert gate.used_ns(3 * NS_PER_S, -800) == 1100
+
+
+def test_use_is_that_of_the_first_mask():
+    gate = opened(Mask(1000, 1000 * PPM), Mask(9000, PPM))
+    gate.accept(NS_PER_S, 0)
+    assert gate.used_ns(2 * NS_PER_S, 1_000_500) == 500
+    assert gate.used_ns(2 * NS_PER_S, -1_000_500) == 500
+
+
+def test_before_the_first_acceptance_there_is_nothing_to_leave_room_or_to_use():
+    gate = Gate((MASK,), HOUR)
+    assert gate.rooms(5, 7) == []
+    assert gate.used_ns(5, 7) == 0
+
+
 def test_judging_changes_nothing():
     gate = opened()
     before = gate.memory()
@@ -108,7 +144,10 @@ def test_through_a_file_and_back(rejecting):
         {"masks": [[1, 2]]},
         {"low": None},
         {"high": "1"},
+        {"high": "12"},
         {"low": ["1"]},
+        {"low": ["1"], "high": ["1"]},
+        {"low": ["0", "0", "0"], "high": ["0", "0", "0"]},
         {"low": ["x", "1"]},
         {"low": [None, "1"]},
         {"earned_ns": "1"},
@@ -123,10 +162,10 @@ def test_a_memory_that_does_not_fit_changes_nothing(change):
     assert gate.memory() == before
 
 
-@pytest.mark.parametrize("value", [float("inf"), "9" * 5000])
+@pytest.mark.parametrize("value", [float("inf"), "9" * 5000, "\u0663", "1.5", ""])
 def test_a_hostile_memory_is_refused_and_does_not_raise(value):
     gate = opened()
-    assert not gate.restore({**gate.memory(), "low": [value]})
+    assert not gate.restore({**gate.memory(), "low": [value], "high": [value]})
 
 
 @pytest.mark.parametrize("change", [{"earned_ns": -5}, {"low": ["5"], "high": ["3"]}])
@@ -134,3 +173,26 @@ def test_a_memory_that_no_gate_could_have_written_is_refused(change):
     """Least above greatest, or a negative budget: that was tampered with."""
     gate = opened()
     assert not gate.restore({**gate.memory(), **change})
+
+
+def test_one_mask_s_tampered_memory_is_enough():
+    gate = opened(MASK, LONG)
+    assert not gate.restore({**gate.memory(), "low": ["0", "5"], "high": ["0", "3"]})
+    assert gate.restore({**gate.memory(), "low": ["0", "3"], "high": ["0", "3"]})
+
+
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_a_budget_that_froze_at_nothing_stays_frozen_through_a_file(frozen):
+    """The very first second after the anchor was rejected: nothing was earned, and nothing will be."""
+    gate = opened()
+    gate.reject(frozen)
+    again = Gate((MASK,), HOUR)
+    assert again.restore(gate.memory())
+    assert again.rejecting
+    assert again.budget_ns(HOUR) == frozen
+
+
+def test_a_negative_budget_is_refused_to_the_last_nanosecond():
+    gate = opened()
+    assert not gate.restore({**gate.memory(), "earned_ns": -1})
+    assert gate.restore({**gate.memory(), "earned_ns": 0})

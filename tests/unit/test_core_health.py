@@ -76,6 +76,35 @@ def test_faults(word, fault):
     assert heard(Health("ubx", "MON-HW", 0, 1, **word)).fault(0) == (fault and Fault(fault))
 
 
+def test_a_message_that_does_not_speak_of_a_fault_does_not_take_it_back():
+    silent = Health("ubx", "NAV-STATUS", 0, 1)
+    health = heard(Health("ubx", "MON-HW", 0, 1, antenna="short", pulse_locked=False), silent)
+    assert health.fault(0) == Fault("antenna")
+    assert heard(Health("ubx", "TIM-TP", 0, 1, pulse_locked=False), silent).fault(0) == Fault(
+        "pulse-unlocked"
+    )
+    assert heard(silent).valid(0) is None
+
+
+def test_what_no_report_says_is_unknown():
+    health = heard(Report("ubx", "MON-VER", 0, 1))
+    assert (health.valid(0), health.utc_confirmed(0), health.fault(0)) == (None, None, None)
+
+
+def test_every_word_counts_from_when_it_was_heard_and_for_its_own_time():
+    """Two and a half seconds for what comes each second, two minutes for what comes now and then."""
+    at = 1000 * NS_PER_S
+    slow, fast = at + 120 * NS_PER_S, at + 2_500_000_000
+    health = heard(Health("ubx", "MON-HW", 0, 1, jamming="critical"), at=at)
+    assert [health.fault(slow), health.fault(slow + 1)] == [Fault("jamming"), None]
+    health = heard(Health("ubx", "TIM-TP", 0, 1, pulse_locked=False), at=at)
+    assert [health.fault(fast), health.fault(fast + 1)] == [Fault("pulse-unlocked"), None]
+    health = heard(Label(*HEAD, 0, valid=True, utc_valid=False), at=at)
+    assert [health.utc_confirmed(slow), health.utc_confirmed(slow + 1)] == [False, None]
+    assert [health.fault(slow), health.fault(slow + 1)] == [Fault("utc-unconfirmed"), None]
+    assert [health.valid(fast), health.valid(fast + 1)] == [True, None]
+
+
 def test_a_fault_ends_when_it_is_taken_back_or_grows_old():
     health = heard(Health("ubx", "MON-HW", 0, 1, antenna="open", pulse_locked=False))
     assert health.fault(120 * NS_PER_S) == Fault("antenna")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refclock.core.seconds.interval import Interval, RawRate, majority
+from refclock.core.seconds.interval import Interval, RawRate, majority, shared_by
 from refclock.units import NS_PER_S, PPT_ONE
 
 NS = st.integers(-(10**12), 10**12)
@@ -36,9 +36,18 @@ def test_no_time_no_change():
     assert interval.at(3, RawRate(5, 5)) is interval
 
 
+def test_both_ends_move_with_the_counter_and_away_from_each_other_forward_and_back():
+    rate = RawRate(10**9, 10**6)  # 1000 ppm fast, known to 1 ppm
+    interval = Interval(100, 200, 0)
+    later, earlier = 1_001_000_000, -1_001_000_000
+    assert interval.at(NS_PER_S, rate) == Interval(100 + later - 1001, 200 + later + 1001, NS_PER_S)
+    assert interval.at(-NS_PER_S, rate) == Interval(100 + earlier - 1001, 200 + earlier + 1001, -NS_PER_S)
+
+
 def test_distances():
     interval = Interval(10, 21, 0)
     assert interval.half_ns == 6
+    assert Interval(10, 20, 0).half_ns == 5
     assert [interval.outside_ns(at) for at in (5, 10, 15, 21, 30)] == [5, 0, 0, 0, 9]
     assert [interval.farthest_ns(at) for at in (5, 10, 16, 30)] == [16, 11, 6, 20]
     assert [interval.holds(at) for at in (9, 10, 21, 22)] == [False, True, True, False]
@@ -51,6 +60,7 @@ def test_distances():
 def test_an_enrolled_rate_advances():
     assert RawRate(50_000_000, 0).advance(NS_PER_S) == NS_PER_S + 50_000
     assert RawRate(-1, 0).advance(1) == 0  # rounded down
+    assert not RawRate(0, 0).enrolled
 
 
 def test_nobody_is_no_majority():
@@ -78,3 +88,12 @@ def test_the_majority_is_what_brute_force_finds(pairs, needed):
 def test_a_majority_does_not_depend_on_the_order(pairs):
     intervals = [Interval(lo, lo + width, 9) for lo, width in pairs]
     assert majority(intervals, 1) == majority(intervals[::-1], 1)
+
+
+def test_what_so_many_share_is_the_hull_of_all_points_that_they_do():
+    intervals = [Interval(0, 9, 7), Interval(5, 20, 7), Interval(90, 99, 7)]
+    assert shared_by(intervals, 2) == Interval(5, 9, 7)
+    assert shared_by(intervals, 1) == Interval(0, 99, 7)
+    assert shared_by(intervals[:2], 2) == Interval(5, 9, 7)
+    # A liar who overlaps one end makes that end the deepest; the honest ones' other end still counts.
+    assert shared_by([Interval(0, 9, 7), Interval(0, 9, 7), Interval(8, 30, 7)], 2) == Interval(0, 9, 7)

@@ -61,7 +61,7 @@ def test_unsaid_is_not_taken_back_but_none_is():
     leaps.announce(1, MONTH)
     leaps.announce(None, None)
     assert leaps.announced == LeapSecond(MONTH, 1)
-    leaps.announce(0, None)
+    leaps.announce(0, MONTH)
     assert leaps.announced is None
 
 
@@ -130,6 +130,56 @@ def test_around_a_leap_second_ntp_time_is_ambiguous():
     assert leaps.inserted_after(MONTH - 1)
     assert not leaps.inserted_after(MONTH)
     assert not confirmed(-1).inserted_after(MONTH - 1)
+
+
+def test_one_server_that_is_the_majority_suffices():
+    leaps = LeapSeconds()
+    leaps.announce(1, MONTH)
+    leaps.confirm(SOON, 1, 0, 1)
+    assert leaps.confirmed == [LeapSecond(MONTH, 1)]
+
+
+@pytest.mark.parametrize(
+    ("before_s", "confirms"), [(32 * S_PER_DAY + 1, False), (32 * S_PER_DAY, True), (1, True), (0, False)]
+)
+def test_a_leap_second_is_confirmed_within_the_month_before_it(before_s, confirms):
+    leaps = LeapSeconds()
+    leaps.load_table(MONTH + S_PER_DAY, [*STEPS, (MONTH, 38)])
+    leaps.confirm(MONTH - before_s, 0, 0, 3)
+    assert leaps.confirmed == ([LeapSecond(MONTH, 1)] if confirms else [])
+
+
+def test_a_table_s_first_row_is_where_its_counting_begins_not_a_leap_second():
+    leaps = LeapSeconds()
+    leaps.load_table(MONTH + S_PER_DAY, [(MONTH, 38)])
+    leaps.confirm(SOON, 0, 0, 3)
+    assert leaps.confirmed == []
+
+
+@pytest.mark.parametrize(("before_s", "kept"), [(3601, False), (3600, True), (0, True), (-S_PER_DAY, True)])
+def test_what_nobody_announces_any_more_is_withdrawn_but_not_in_its_last_hour(before_s, kept):
+    leaps = confirmed(1)
+    leaps.confirm(MONTH - before_s, 0, 0, 3)
+    assert leaps.confirmed == ([LeapSecond(MONTH, 1)] if kept else [])
+
+
+def test_what_is_still_announced_stays():
+    leaps = confirmed(1)
+    leaps.announce(1, MONTH)
+    leaps.confirm(SOON, 3, 0, 3)
+    assert leaps.confirmed == [LeapSecond(MONTH, 1)]
+
+
+def test_one_of_several_leap_seconds_is_enough_for_a_60():
+    leaps = confirmed(1)
+    leaps.confirmed.append(LeapSecond(MONTH + 182 * S_PER_DAY, 1))
+    assert leaps.inserted_after(MONTH - 1)
+    assert leaps.inserted_after(MONTH + 182 * S_PER_DAY - 1)
+    assert leaps.count(MONTH - 1) == 0
+    assert leaps.count(MONTH) == 1
+    assert leaps.count(MONTH + 182 * S_PER_DAY) == 2
+    assert leaps.near_boundary(MONTH)
+    assert leaps.indicator(MONTH + 182 * S_PER_DAY - 1) == 1
 
 
 def test_two_sources_cannot_confirm_two_contrary_leap_seconds_at_one_place():

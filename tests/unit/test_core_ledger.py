@@ -38,12 +38,41 @@ def test_noise_about_the_half_is_one_excursion():
     assert _fed(0, 510, 490, 510, 490, 510, 240, 510).count == 2
 
 
+def test_an_excursion_is_over_at_a_quarter_and_no_sooner():
+    assert _fed(600, 250, 600).count == 2
+    assert _fed(600, 251, 600).count == 1
+
+
+def test_the_whole_offset_is_no_breach():
+    assert _fed(1000).refused == 0
+
+
+def test_the_first_second_of_all_has_no_way_behind_it():
+    assert _fed(600).variation_ns == 0
+
+
+def test_a_second_is_measured_by_the_first_mask_and_a_refused_one_where_it_moved_to():
+    """kdc: 1 ms is the first mask's, 50 ms the second's."""
+    policy = parse_policy('[pps]\ndevice = "/dev/pps0"\n')
+    judge = Judge(policy, Anchor(0, 0, 1000), RawRate(0, 0, enrolled=True))
+    judge.gate.accept(0, 0)
+    probes = Probes()
+    probes.watch(judge, 0, 600_000, 7)
+    assert (probes.count, probes.refused, probes.worst_ns, probes.last_utc_s) == (1, 0, 600_000, 7)
+    judge.last_si_ns = 300_000
+    probes.stray(judge, Refused(0, "drift-mask", 0, 0, 9, None, 1_100_000))
+    assert (probes.count, probes.refused, probes.worst_ns) == (1, 1, 1_400_000)
+    assert probes.variation_ns == 800_000
+    probes.stray(judge, Refused(0, "date-floor", 0, 0, 9))
+    assert probes.worst_ns == 1_400_000
+
+
 def test_what_leaves_the_mask_is_counted_once_in_each_excursion():
     assert _fed(0, 600, 1100, 1200, 900, 1100, 0, 1001, 0).refused == 2
 
 
 def test_a_ledger_is_taken_up_again_and_rubbish_is_not():
-    probes, again = _fed(0, 600, 0), Probes()
+    probes, again = _fed(0, 600, 0, 1100, 900, 0), Probes()
     again.restore(probes.fields())
     assert again.fields() == probes.fields()
     again.restore({"count": -1, "refused": True, "worst_ns": "9", "last_utc_s": []})

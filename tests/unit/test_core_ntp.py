@@ -209,3 +209,204 @@ def test_a_stranger_joins_those_who_are_known():
     grown = Quorum((*quorum.peers, "z")).inherit(quorum)
     assert list(grown.peers) == ["a", "b", "c", "z"]
     assert grown.interval == quorum.interval
+
+
+# ---- to the nanosecond, and to the last value that passes -------------------------------------------------
+
+
+def packet(**change: object) -> NtpReply:
+    return reply(replace(GOOD, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (reply(None), Refusal("ntp-lost", 1, 0)),
+        (replace(reply(), data=b"x" * 47), Refusal("ntp-short", 47, 48)),
+        (packet(stratum=0, reference_id=b"RATE"), Refusal("ntp-kiss-of-death", 0x52415445, 0)),
+        (packet(mode=3), Refusal("ntp-mode", 3, 4)),
+        (packet(version=2), Refusal("ntp-version", 2, 4)),
+        (packet(leap=3), Refusal("ntp-unsynchronised", 3, 2)),
+        (packet(stratum=16), Refusal("ntp-stratum", 16, 15)),
+        (packet(receive=0), Refusal("ntp-zero-stamp", 0, 1)),
+        (packet(transmit=STAMP - (1 << 32)), Refusal("ntp-order", NS_PER_S, 0)),
+        (
+            packet(reference=STAMP - (7201 << 32)),
+            Refusal("ntp-reference-age", 7201 * NS_PER_S, 7200 * NS_PER_S),
+        ),
+    ],
+)
+def test_a_refusal_says_what_was_found_and_what_was_wanted(one, expected):
+    assert judged(one) == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stratum": 15},
+        {"version": 3},
+        {"leap": 1},
+        {"leap": 2},
+        {"reference": STAMP - (7200 << 32)},
+        {"reference": STAMP + (1 << 32)},
+        {"transmit": STAMP},
+    ],
+)
+def test_the_last_value_that_passes(change):
+    assert isinstance(judged(packet(**change)), Answer)
+
+
+def test_no_reference_time_at_all_is_none_however_young_it_would_be():
+    """A stamp of zero is "never", even in the second in which it names the present."""
+    zero_s = (1 << 32) - 2_208_988_800
+    stamp = sntp.from_posix_ns((zero_s + 5) * NS_PER_S)
+    one = packet(receive=stamp, transmit=stamp, reference=0)
+    found = judge_reply(one, LIMITS, RATE, zero_s - 86_400)
+    assert isinstance(found, Refusal)
+    assert found.reason == "ntp-reference-age"
+
+
+def spread(**change: object) -> tuple[int, int]:
+    """How far an answer's interval reaches down and up from when it was sent; the counter is exact."""
+    waited = change.pop("waited", 0)
+    assert isinstance(waited, int)
+    found = judge_reply(
+        reply(replace(GOOD, **change), waited_ns=waited),  # type: ignore[arg-type]
+        LIMITS, RawRate(0, 0), UTC_S,
+    )  # fmt: skip
+    assert isinstance(found, Answer)
+    sent = UTC_S * NS_PER_S
+    return sent - found.interval.lo_ns, found.interval.hi_ns - sent
+
+
+@pytest.mark.parametrize(("precision", "ns"), [(-23, 119), (-1, 500_000_000), (-30, 0), (-128, 0), (-29, 1)])
+def test_an_answer_is_as_sharp_as_the_server_s_own_clock(precision, ns):
+    limits = replace(LIMITS, ntp_distance_ns=10**10)
+    one = packet(precision=precision, root_dispersion_ns=0)
+    found = judge_reply(replace(one, t4_raw_ns=0), limits, RawRate(0, 0), UTC_S)
+    assert isinstance(found, Answer)
+    assert found.interval.hi_ns - UTC_S * NS_PER_S == ns + 1
+
+
+@pytest.mark.parametrize("precision", [0, 1, 127])
+def test_a_server_whose_clock_counts_seconds_is_that_unsharp(precision):
+    limits = replace(LIMITS, ntp_distance_ns=10**10)
+    one = packet(precision=precision, root_dispersion_ns=0)
+    found = judge_reply(replace(one, t4_raw_ns=0), limits, RawRate(0, 0), UTC_S)
+    assert isinstance(found, Answer)
+    assert found.interval.hi_ns - UTC_S * NS_PER_S == NS_PER_S + 1
+
+
+def test_half_the_root_delay_the_dispersion_and_the_whole_round_trip_count():
+    """In the short format: 2^-6 s and 2^-5 s, which it holds exactly."""
+    quiet = {"precision": -128, "root_dispersion_ns": 0}
+    assert spread(**quiet) == (1, 1)
+    assert spread(**quiet, waited=7) == (1, 8)
+    assert spread(precision=-128, root_dispersion_ns=15_625_000) == (15_625_001, 15_625_001)
+    assert spread(**quiet, root_delay_ns=31_250_000) == (15_625_001, 15_625_001)
+
+
+def test_time_that_the_server_held_the_question_is_no_delay():
+    later = sntp.from_posix_ns(UTC_S * NS_PER_S + 10 * NS_PER_MS)
+    one = reply(replace(GOOD, transmit=later, root_dispersion_ns=0, precision=-128), waited_ns=15 * NS_PER_MS)
+    found = judge_reply(one, LIMITS, RawRate(0, 0), UTC_S)
+    assert isinstance(found, Answer)
+    assert abs(found.interval.hi_ns - found.interval.lo_ns - 5 * NS_PER_MS) <= 3
+
+
+@pytest.mark.parametrize(
+    ("waited_ns", "passes"), [(0, True), (500 * NS_PER_MS, True), (500 * NS_PER_MS + 1, False), (-1, False)]
+)
+def test_a_round_trip_takes_between_nothing_and_the_limit(waited_ns, passes):
+    limits = replace(LIMITS, ntp_delay_ns=500 * NS_PER_MS, ntp_distance_ns=10**10)
+    found = judge_reply(reply(waited_ns=waited_ns), limits, RawRate(0, 0), UTC_S)
+    if passes:
+        assert isinstance(found, Answer)
+    else:
+        assert found == Refusal("ntp-delay", waited_ns, 500 * NS_PER_MS)
+
+
+def test_what_the_counter_may_hide_counts_as_delay_whichever_way_it_ran():
+    limits = replace(LIMITS, ntp_delay_ns=0)
+    for waited in (10**6, -(10**6)):
+        found = judge_reply(reply(waited_ns=waited), limits, RawRate(0, 100 * 10**6), UTC_S)
+        assert found == Refusal("ntp-delay", waited + 100, 0)
+
+
+def test_the_distance_is_the_server_s_own_and_half_the_round_trip():
+    for limit, passes in ((5 * NS_PER_MS + 1, True), (5 * NS_PER_MS, False)):
+        limits = replace(LIMITS, ntp_distance_ns=limit)
+        one = reply(replace(GOOD, root_dispersion_ns=0, precision=-128), waited_ns=10 * NS_PER_MS)
+        found = judge_reply(one, limits, RawRate(0, 0), UTC_S)
+        assert isinstance(found, Answer) is passes
+        if not passes:
+            assert found == Refusal("ntp-distance", 5 * NS_PER_MS + 1, limit)
+
+
+def test_a_good_answer_ends_an_earlier_refusal_and_a_late_refusal_is_its_own():
+    peer = Peer("a")
+    lost = Refusal("ntp-lost", 1, 0)
+    peer.take(reply(cookie="1"), lost, RATE)
+    assert peer.refusal is lost
+    peer.take(reply(cookie="2"), answer(0, 9), RATE)
+    assert peer.refusal is None
+    assert peer.take(reply(cookie="2"), lost, RATE) is lost  # not a duplicate: there is no answer in it
+    assert peer.take(reply(cookie="2"), answer(0, 9), RATE) == Refusal("ntp-duplicate", 1, 0)
+
+
+def test_an_answer_that_contradicts_the_earlier_ones_silences_them():
+    peer = Peer("a")
+    exact = RawRate(0, 0)
+    peer.take(reply(cookie="1"), answer(0, 10, 0), exact)
+    peer.take(reply(cookie="2"), answer(500, 900, 5), exact)
+    assert peer.interval(5, exact, 0) == Interval(500, 900, 5)
+
+
+def test_the_narrowest_is_reckoned_with_what_its_age_costs_at_both_ends():
+    """100 ppm: a second costs 100 us at either end."""
+    peer = Peer("a")
+    old, new = answer(0, 1_000_000, 0), answer(0, 1_200_000, NS_PER_S)
+    peer.answers = [old, new]
+    for at_ns, since_ns, told in ((NS_PER_S, 0, old), (NS_PER_S, 1, new)):
+        assert peer.interval(at_ns, RATE, since_ns) == told.interval.at(at_ns, RATE)
+    peer.answers = [old, answer(0, 1_199_998, NS_PER_S)]
+    assert peer.interval(NS_PER_S, RATE, 0) == Interval(0, 1_199_998, NS_PER_S)
+    # asked about earlier: age counts backwards too
+    peer.answers = [answer(0, 1_200_000, 0), answer(0, 1_000_001, NS_PER_S)]
+    assert peer.interval(0, RATE, 0) == Interval(0, 1_200_000, 0)
+    # equally narrow: the earlier one stays
+    peer.answers = [answer(0, 1_000_000, 5), answer(7, 1_000_007, 5)]
+    assert peer.interval(5, RATE, 0) == Interval(0, 1_000_000, 5)
+
+
+def test_a_peer_s_leap_is_its_latest_word():
+    peer = Peer("a")
+    peer.answers = [answer(0, 9, leap=2), answer(0, 9, leap=1)]
+    assert peer.leap == 1
+    assert not Peer("a").live
+
+
+def test_how_many_agree_is_told_with_the_quorum_and_nobody_without():
+    quorum = quorum_of(a=(0, 9), b=(5, 20), c=(6, 30), d=(900, 999))
+    assert quorum.agreeing == 0
+    assert quorum.refresh(0, RATE, 10)
+    assert quorum.agreeing == 3
+    assert [peer.live for peer in quorum.peers.values()] == [True] * 4
+    quorum.refresh(10**9, RATE, 10)
+    assert quorum.agreeing == 0
+    assert not any(peer.live for peer in quorum.peers.values())
+
+
+def test_a_falseticker_s_vote_is_not_counted_whatever_the_others_say():
+    quorum = quorum_of(a=(0, 9), b=(0, 9), c=(0, 9), d=(900, 999))
+    quorum.peers["d"].answers = [answer(900, 999, leap=1)]
+    quorum.refresh(0, RATE, 10)
+    assert quorum.leap_votes(1) == 0
+    assert quorum.leap_votes(0) == 3
+
+
+def test_a_quorum_that_took_over_another_knows_what_its_servers_said():
+    quorum = quorum_of(a=(0, 9), b=(0, 9), c=(0, 9))
+    grown = Quorum((*quorum.peers, "z")).inherit(quorum)
+    assert grown.peers["a"].answers == quorum.peers["a"].answers
+    assert grown.peers["z"].answers == []

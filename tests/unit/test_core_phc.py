@@ -3,7 +3,7 @@
 import pytest
 
 from refclock.core.blame.rates import Knot, Rates
-from refclock.core.seconds.interval import RawRate
+from refclock.core.seconds.interval import Interval, RawRate
 from refclock.core.witness.phc import PhcWitness
 from refclock.model import Mode, ModeChange, PhcReading, Publish
 from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, PPT_PER_PPM
@@ -302,3 +302,194 @@ def test_a_live_host_asks_its_card_who_drifts():
     assert knot is not None
     assert "phc" in knot.offsets
     assert accused(host.decisions) == []
+
+
+# ---- to the nanosecond -----------------------------------------------------------------------------
+
+BASE = 9 * 10**12
+
+
+def reading(at_ns, off_ns=0, unc=500, real_off_ns=0):
+    """Read so long after BASE, when it shows that time and ``off_ns`` more."""
+    return PhcReading(BASE + at_ns, UTC + at_ns + real_off_ns, unc, "phc0", UTC + TAI + at_ns + off_ns)
+
+
+def known(*readings, rate=EXACT, enrolled=None):
+    """A card that was read so, without a complaint."""
+    phc = PhcWitness()
+    if enrolled is not None:
+        phc.enroll(*enrolled)
+    for one in readings:
+        assert phc.take(one, rate) is None
+    return phc
+
+
+def complaint(phc, one, rate=EXACT):
+    found = phc.take(one, rate)
+    return None if found is None else (found.reason, found.value, found.limit)
+
+
+S16 = 16 * NS_PER_S
+
+
+def test_before_its_first_reading_it_is_nothing():
+    phc = PhcWitness()
+    assert phc.age_ns(5) is None
+    assert phc.reading_unc_ns == 0
+    assert not phc.present
+    assert phc.interval(5, EXACT) is None
+
+
+@pytest.mark.parametrize(("unc", "heard"), [(100_000, True), (100_001, False)])
+def test_a_reading_of_a_hundred_microseconds_is_the_last_that_counts(unc, heard):
+    assert known(reading(0, unc=unc)).present is heard
+
+
+def test_it_stands_still_below_a_thousandth_of_its_rate():
+    assert complaint(known(reading(0)), reading(S16, -S16 + 15_999_999)) == (
+        "phc-frozen",
+        15_999_999,
+        16_000_000,
+    )
+    assert complaint(known(reading(0)), reading(S16, -S16)) == ("phc-frozen", 0, 16_000_000)
+    for off in (16_000_000, -1):  # slow, or backwards: it does not stand still
+        assert complaint(known(reading(0)), reading(S16, -S16 + off))[0] == "phc-step"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_beyond_500_ppm_and_what_the_readings_hide_it_is_no_crystal(sign):
+    fastest = 300 + 500 + 20_000 + 8_000_000
+    first = reading(0, unc=300)
+    assert complaint(known(first), reading(S16, sign * fastest)) is None
+    assert complaint(known(first), reading(S16, sign * (fastest + 1))) == ("phc-rate", fastest + 1, fastest)
+    # By more than a hundredth it jumped; and one whose rate is known jumped in any case.
+    assert complaint(known(first), reading(S16, sign * 160_000_000))[0] == "phc-rate"
+    assert complaint(known(first), reading(S16, sign * 160_000_001))[0] == "phc-step"
+    enrolled = known(first, enrolled=(0, 0))
+    assert complaint(enrolled, reading(S16, sign * (fastest + 1))) == ("phc-step", fastest + 1, fastest)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_enrolled_card_may_stray_by_its_crystal_its_measurement_and_the_counter(sign):
+    """2 ppm, 1 ppb and 3 ppm over 16 s, beside the readings' 20.8 us."""
+    rate, slack = RawRate(0, 3 * PPT_PER_PPM), 300 + 500 + 20_000 + 80_016
+    for beyond, told in ((0, None), (1, ("phc-step", slack + 1, slack))):
+        phc = known(reading(0, unc=300), rate=rate, enrolled=(0, 1000))
+        assert complaint(phc, reading(S16, sign * (slack + beyond)), rate) == told
+
+
+def test_a_learnt_rate_is_one_against_the_counter_and_strays_with_both_crystals():
+    rate = RawRate(0, 3 * PPT_PER_PPM)
+    for beyond in (0, 1):
+        phc = known(reading(0, unc=300), reading(64 * NS_PER_S, unc=700), rate=rate)
+        phc.anchor(BASE + 64 * NS_PER_S, UTC, 0, rate)
+        learnt = 15_625 + 1 + 3 * PPT_PER_PPM  # 1000 ns in 64 s, and the counter's own
+        assert phc.drift_ppt == 2 * PPT_PER_PPM + learnt
+        slack = 700 + 500 + 20_000 + -(-S16 * (4 * PPT_PER_PPM + learnt) // 10**12)
+        told = complaint(phc, reading(64 * NS_PER_S + S16, slack + beyond), rate)
+        assert told == (("phc-step", slack + 1, slack) if beyond else None)
+
+
+def test_an_enrolled_rate_is_what_it_is_judged_by_from_the_first_reading_on():
+    phc = known(reading(0), enrolled=(100 * PPT_PER_PPM, 0))
+    assert complaint(phc, reading(S16))[0] == "phc-step"  # it should have gained 1.6 ms
+    phc = known(reading(0), reading(64 * NS_PER_S))
+    phc.anchor(BASE + 64 * NS_PER_S, UTC, 0, EXACT)
+    phc.enroll(50 * PPT_PER_PPM, 0)  # and one enrolled later too
+    assert complaint(phc, reading(80 * NS_PER_S, 800_000)) is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_way_that_it_walked_may_be_what_it_drifts_since_the_anchor(sign):
+    """53 us for each reading, and 2 ppm of the time since: the third of three steps is one too many."""
+    for beyond in (0, 1):
+        phc = known(reading(0), enrolled=(0, 0))
+        phc.anchor(BASE, UTC, 0, EXACT)
+        walked = 0
+        for number, step in ((1, 50_000), (2, 50_000), (3, 49_000 + beyond)):
+            walked += sign * step
+            told = complaint(phc, reading(number * S16, walked))
+            assert told == (("phc-step", 149_001, 149_000) if number == 3 and beyond else None)
+
+
+def test_a_new_anchor_forgets_the_way_walked_before_it():
+    phc = known(reading(0), enrolled=(0, 0))
+    phc.anchor(BASE, UTC, 0, EXACT)
+    assert complaint(phc, reading(S16, 50_000)) is None
+    phc.anchor(BASE + S16, UTC, 0, EXACT)
+    assert complaint(phc, reading(2 * S16, 100_000)) is None
+    assert complaint(phc, reading(3 * S16, 150_000)) is None
+
+
+def followed(hour_s=3600, beside_ns=0, steered_ns=100_500, unc=500):
+    """A card that keeps to the system clock, which is steered away from the counter."""
+    phc = known(reading(0))
+    half = 1800 * NS_PER_S
+    assert phc.take(reading(half, steered_ns + beside_ns, unc, steered_ns), EXACT) is None
+    last = hour_s * NS_PER_S
+    return complaint(phc, reading(last, steered_ns, unc, steered_ns))
+
+
+def test_it_follows_the_system_clock_within_20_us_for_an_hour_while_that_leaves_the_counter_by_100():
+    assert followed() == ("phc-disciplined", 0, 20_000)
+    assert followed(beside_ns=20_500) == ("phc-disciplined", 20_500, 20_000)
+    assert followed(beside_ns=20_501) is None
+    assert followed(steered_ns=100_499) is None
+    phc = known(reading(0))
+    assert phc.take(reading(3600 * NS_PER_S - 1, 100_500, 500, 100_500), EXACT) is None
+
+
+def test_an_hour_begins_anew_where_it_did_not_follow():
+    phc = known(reading(0))
+    assert complaint(phc, reading(64 * NS_PER_S, 30_000)) is None  # 30 us of its own
+    at = 64 * NS_PER_S + 3600 * NS_PER_S
+    assert complaint(phc, reading(at, 30_000 + 200_000, real_off_ns=200_000)) == (
+        "phc-disciplined",
+        0,
+        20_000,
+    )
+
+
+@pytest.mark.parametrize(("span_ns", "learns"), [(60 * NS_PER_S - 1, False), (60 * NS_PER_S, True)])
+def test_a_rate_is_learnt_over_a_minute(span_ns, learns):
+    phc = known(reading(0), reading(span_ns))
+    phc.anchor(BASE + span_ns, UTC, 0, EXACT)
+    assert phc.anchored is learns
+
+
+@pytest.mark.parametrize(("later_s", "anchored"), [(64, True), (65, False)])
+def test_one_that_was_not_read_lately_is_not_anchored_and_loses_an_old_anchor(later_s, anchored):
+    phc = known(reading(0), reading(64 * NS_PER_S))
+    phc.anchor(BASE + 64 * NS_PER_S, UTC, 0, EXACT)
+    assert phc.anchored
+    phc.anchor(BASE + (64 + later_s) * NS_PER_S, UTC, 0, EXACT)
+    assert phc.anchored is anchored
+
+
+def test_one_with_a_fault_is_not_anchored():
+    phc = known(reading(0), reading(64 * NS_PER_S))
+    assert phc.take(reading(80 * NS_PER_S, NS_PER_S), EXACT) is not None
+    phc.anchor(BASE + 80 * NS_PER_S, UTC, 0, EXACT)
+    assert not phc.anchored
+
+
+def test_what_was_learnt_once_is_not_learnt_again():
+    rate = RawRate(0, 3 * PPT_PER_PPM)
+    phc = known(reading(0), reading(64 * NS_PER_S), rate=rate)
+    phc.anchor(BASE + 64 * NS_PER_S, UTC, 0, rate)
+    before = phc.drift_ppt
+    phc.anchor(BASE + 64 * NS_PER_S, UTC, 0, rate)
+    assert phc.drift_ppt == before
+
+
+@pytest.mark.parametrize("apart_s", [10, -10])
+def test_anchored_it_tells_that_time_within_the_feed_s_error_its_readings_and_what_the_counter_hides(apart_s):
+    """1000 ns, 500 ns twice, and 10 s at 1 ppm; a quarter of a minute later also its own drift."""
+    rate = RawRate(0, PPT_PER_PPM)
+    phc = known(reading(0), enrolled=(0, 1000))
+    phc.anchor(BASE + apart_s * NS_PER_S, UTC + apart_s * NS_PER_S, 1000, rate)
+    half = 1000 + 500 + 500 + 10_000
+    assert phc.interval(BASE, rate) == Interval(UTC - half, UTC + half, BASE)
+    assert phc.take(reading(S16), rate) is None
+    half += -(-S16 * (2 * PPT_PER_PPM + 1000) // 10**12)
+    assert phc.interval(BASE + S16, rate) == Interval(UTC + S16 - half, UTC + S16 + half, BASE + S16)

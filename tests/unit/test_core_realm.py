@@ -181,6 +181,78 @@ def test_a_new_beginning_forgets_what_was_heard():
     assert list(kdcs.realm.kdcs) == ["a:88", "b:88", "c:88"]
 
 
+def test_a_refusal_says_what_was_found_and_what_was_wanted():
+    kdcs = Kdcs()
+    event = reply(100 * NS_PER_S, "a:88", UTC_S * NS_PER_S)
+
+    def told(**change):
+        refused = kdcs.realm.take(replace(event, **change), EXACT, kdcs.leap)
+        return None if refused is None else (refused.reason, refused.value, refused.limit)
+
+    assert told(data=None) == ("kdc-lost", 0, 0)
+    assert told(t1_raw_ns=event.t4_raw_ns + 1) == ("kdc-delay", -1, 20 * NS_PER_S)
+    assert told(t1_raw_ns=event.t4_raw_ns - 20 * NS_PER_S - 1) [:2] == (
+        "kdc-delay", 20 * NS_PER_S + 1,
+    )  # fmt: skip
+    assert told() is None
+    assert told() == ("kdc-duplicate", 1, 0)
+    unmatched = reply(0, "a:88", UTC_S * NS_PER_S, matched=False)
+    assert told(data=unmatched.data, cookie=unmatched.cookie) == ("kdc-unmatched", 0, 1)
+
+
+@pytest.mark.parametrize("waited_ns", [0, 20 * NS_PER_S])
+def test_an_answer_may_come_at_once_and_after_twenty_seconds(waited_ns):
+    assert Kdcs().say(0, "a:88", waited_ns=waited_ns) is None
+
+
+def test_a_kdc_that_was_not_heard_yet_has_no_question_behind_it():
+    kdcs = Kdcs()
+    assert {kdc.cookie for kdc in kdcs.realm.kdcs.values()} == {""}
+    assert kdcs.realm.agreeing == 0
+
+
+def test_what_the_counter_may_hide_of_the_round_trip_makes_an_answer_wider():
+    kdcs, rate = Kdcs(), RawRate(0, 100 * PPT_PER_PPM)
+    for peer in ("a:88", "b:88"):
+        event = reply(0, peer, UTC_S * NS_PER_S, waited_ns=NS_PER_S)
+        assert kdcs.realm.take(event, rate, kdcs.leap) is None
+    said = kdcs.realm.at(0, rate)
+    assert said is not None
+    assert (
+        said.hi_ns - said.lo_ns == 2 * NS_PER_S + NS_PER_S + 100_000 + NS_PER_S
+    )  # it counts in seconds here
+
+
+def test_a_single_kdc_is_no_majority_even_where_it_is_the_only_one():
+    kdcs = Kdcs()
+    kdcs.realm.kdcs = {name: kdc for name, kdc in kdcs.realm.kdcs.items() if name == "a:88"}
+    assert kdcs.say(0, "a:88") is None
+    assert kdcs.at(0) is None
+    assert kdcs.realm.agreeing == 0
+
+
+def test_half_of_them_are_no_majority():
+    kdcs = Kdcs()
+    for peer, off_ns in (("a:88", 0), ("b:88", 0), ("c:88", 9), ("d:88", 18)):
+        kdcs.say(0, peer, off_ns * NS_PER_S)
+    assert kdcs.at(0) is None
+
+
+def test_the_age_is_that_of_the_youngest_answer():
+    kdcs = Kdcs()
+    kdcs.say(1, "a:88")
+    kdcs.say(9, "a:88")
+    kdcs.say(4, "b:88")
+    assert kdcs.realm.age_ns(15 * NS_PER_S) == 6 * NS_PER_S
+
+
+def test_a_new_beginning_forgets_every_answer():
+    kdcs = Kdcs()
+    kdcs.all(0)
+    kdcs.realm.forget_raw()
+    assert kdcs.realm.age_ns(0) is None
+
+
 # ---- in the whole core ----------------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """The battery clock: its interval, its jumps, and when it has nothing to say."""
 
+import pytest
+
 from refclock.core.seconds.interval import RawRate
 from refclock.core.witness.rtc import RtcWitness
 from refclock.model import RtcTick
@@ -135,3 +137,173 @@ def test_a_counter_that_lost_its_continuity_begins_a_new_acquaintance():
     said = rtc.interval(0, EXACT)
     assert said is not None
     assert said.half_ns == LIMITS.rtc_error_ns + 1_000
+
+
+# ---- to the nanosecond -----------------------------------------------------------------------------
+
+BASE_S = 5000  # where the counter stands at the first tick
+PPM = 10**6
+
+
+def fed(rtc: RtcWitness, at_s: int, moved_ns: int = 0, unc_ns: int = 1_000, rate: RawRate = EXACT) -> int:
+    """A tick ``at_s`` after the first; a clock that gained comes early."""
+    raw_ns = (BASE_S + at_s) * NS_PER_S - moved_ns
+    return rtc.tick(RtcTick(raw_ns, 0, unc_ns, "rtc0", UTC_S + at_s), rate, 0)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("beyond_ns", "jumped"), [(0, False), (1, True)])
+def test_a_jump_is_more_than_both_uncertainties_the_polling_and_the_drift(sign, beyond_ns, jumped):
+    rtc = RtcWitness(LIMITS)
+    rtc.enroll(0, 8 * PPM)  # and 2 ppm of the crystal's own: 10 in all
+    assert rtc.drift_ppt == 10 * PPM
+    fed(rtc, 0, unc_ns=3_000)
+    moved = sign * (20 * NS_PER_MS + 3_000 + 1_000 + beyond_ns)
+    elapsed = 100 * NS_PER_S - moved
+    moved += sign * -(-elapsed * 11 * PPM // 10**12)  # and 1 ppm of the counter's
+    while True:  # what it gained shortens the time in which it may drift
+        allowed = 20 * NS_PER_MS + 4_000 - (-(100 * NS_PER_S - moved) * 11 * PPM // 10**12)
+        if moved == sign * (allowed + beyond_ns):
+            break
+        moved = sign * (allowed + beyond_ns)
+    told = fed(rtc, 100, moved, rate=RawRate(0, PPM))
+    assert told == (moved if jumped else 0)
+    assert rtc.stepped_ns == told
+    assert fed(rtc, 110, moved, rate=RawRate(0, PPM)) == told  # and it stays so
+    if jumped:
+        assert fed(rtc, 120, 0, rate=RawRate(0, PPM)) == told  # even if it jumps back
+
+
+def test_many_small_steps_are_found_out_by_the_way_they_went():
+    """Each 15 ms, of which 20 and the drift of its time pass for polling."""
+    for sign in (1, -1):
+        rtc = RtcWitness(LIMITS)
+        rtc.enroll(0, 8 * PPM)
+        fed(rtc, 0)
+        told = [fed(rtc, number, sign * number * 15 * NS_PER_MS) for number in (1, 2)]
+        assert told == [0, sign * 30 * NS_PER_MS]
+
+
+def test_what_it_walked_may_be_what_it_drifts_since_the_first_contact():
+    """10 ppm and the counter's 1: within 1000 s 11 ms more, to the nanosecond."""
+    rate = RawRate(0, PPM)
+    for beyond in (0, 1):
+        rtc = RtcWitness(LIMITS)
+        rtc.enroll(0, 8 * PPM)
+        fed(rtc, 0, rate=rate)
+        fed(rtc, 1000, rate=rate)
+        fed(rtc, 1001, 15 * NS_PER_MS, rate=rate)
+        walked = 31_000_000  # about: settled below
+        while True:
+            raw = 1002 * NS_PER_S - walked
+            slack = 2_000 + 20 * NS_PER_MS - (-(raw - 1001 * NS_PER_S + 15 * NS_PER_MS) * 11 * PPM // 10**12)
+            allowed = slack - (-raw * 11 * PPM // 10**12)
+            if walked == allowed + beyond:
+                break
+            walked = allowed + beyond
+        assert fed(rtc, 1002, walked, rate=rate) == (walked if beyond else 0)
+
+
+def test_a_pardon_begins_the_way_anew_and_a_new_anchor_too():
+    rtc = RtcWitness(LIMITS)
+    rtc.enroll(0, 0)
+    fed(rtc, 0)
+    assert fed(rtc, 10, 50 * NS_PER_MS) == 50 * NS_PER_MS
+    rtc.pardon()
+    assert rtc.stepped_ns == 0
+    assert rtc.walked_ns == 50 * NS_PER_MS
+    assert fed(rtc, 20, 65 * NS_PER_MS) == 0  # 15 ms since the pardon
+    assert fed(rtc, 30, 80 * NS_PER_MS) != 0  # 30 ms
+    rtc.rebase()
+    assert rtc.walked_ns == 0
+
+
+def test_a_new_anchor_forgets_what_was_walked_before_it():
+    rtc = RtcWitness(LIMITS)
+    rtc.enroll(0, 0)
+    fed(rtc, 0)
+    assert fed(rtc, 10, 15 * NS_PER_MS) == 0
+    rtc.rebase()
+    assert fed(rtc, 20, 30 * NS_PER_MS) == 0
+    assert rtc.walked_ns == 15 * NS_PER_MS
+
+
+def test_calibrated_against_a_second_long_ago_or_to_come_it_tells_that_time():
+    for apart_s in (3, -3):
+        rtc = RtcWitness(LIMITS)
+        fed(rtc, 0)
+        fed(rtc, 10, 15 * NS_PER_MS)
+        raw_ns = (BASE_S + 10 + apart_s) * NS_PER_S - 15 * NS_PER_MS
+        rtc.calibrate(raw_ns, 777 * NS_PER_S + apart_s * NS_PER_S, 3_000, EXACT)
+        assert rtc.walked_ns == 0
+        said = rtc.interval(raw_ns - apart_s * NS_PER_S, EXACT)
+        assert said is not None
+        assert (said.lo_ns + said.hi_ns) // 2 == 777 * NS_PER_S
+        assert said.half_ns == 3_000 + 1_000 + 20 * NS_PER_MS + 1_000
+
+
+def test_leap_seconds_of_before_the_calibration_are_in_it():
+    rtc = RtcWitness(LIMITS)
+    rtc.tick(tick(0), EXACT, 1)
+    rtc.calibrate(0, 777 * NS_PER_S, 0, EXACT)
+    said = rtc.interval(0, EXACT)
+    assert said is not None
+    assert (said.lo_ns + said.hi_ns) // 2 == 777 * NS_PER_S
+
+
+def test_a_clock_that_jumped_is_not_calibrated():
+    rtc = RtcWitness(LIMITS)
+    fed(rtc, 0)
+    fed(rtc, 10, NS_PER_S)
+    rtc.calibrate((BASE_S + 10) * NS_PER_S, 777 * NS_PER_S, 0, EXACT)
+    rtc.pardon()
+    said = rtc.interval((BASE_S + 10) * NS_PER_S, EXACT)
+    assert said is not None
+    assert said.half_ns > LIMITS.rtc_error_ns
+
+
+def test_its_interval_widens_by_its_drift_since_the_calibration_not_since_the_first_tick():
+    rtc = RtcWitness(LIMITS)
+    rtc.enroll(0, 0)  # 2 ppm are the crystal's own
+    fed(rtc, 0)
+    fed(rtc, 100)
+    rtc.calibrate((BASE_S + 100) * NS_PER_S, UTC_S * NS_PER_S, 0, EXACT)
+    fed(rtc, 200)
+    said = rtc.interval((BASE_S + 200) * NS_PER_S, EXACT)
+    assert said is not None
+    assert said.half_ns == 20 * NS_PER_MS + 2_000 + 200_000
+
+
+@pytest.mark.parametrize(("later_s", "speaks"), [(180, True), (181, False)])
+def test_a_tick_speaks_for_three_minutes(later_s, speaks):
+    rtc = RtcWitness(LIMITS)
+    fed(rtc, 0)
+    assert (rtc.interval((BASE_S + later_s) * NS_PER_S, EXACT) is not None) is speaks
+    assert rtc.age_ns((BASE_S + later_s) * NS_PER_S) == later_s * NS_PER_S
+
+
+def test_it_is_present_from_its_first_tick_on_and_as_sharp_as_that():
+    rtc = RtcWitness(LIMITS)
+    assert rtc.present is False
+    assert rtc.tick_unc_ns == 0
+    fed(rtc, 0, unc_ns=777)
+    assert rtc.present is True
+    assert rtc.tick_unc_ns == 777
+
+
+def test_a_counter_that_began_anew_forgets_offset_leap_seconds_and_the_way():
+    rtc = RtcWitness(LIMITS)
+    rtc.enroll(0, 0)
+    rtc.tick(tick(0), EXACT, 1)
+    rtc.tick(tick(10, off_ns=-15 * NS_PER_MS), EXACT, 1)
+    rtc.calibrate(0, 777 * NS_PER_S, 0, EXACT)
+    rtc.tick(tick(20, off_ns=-30 * NS_PER_MS), EXACT, 1)
+    rtc.forget_raw()
+    assert rtc.walked_ns == 0
+    fed(rtc, 0)
+    said = rtc.interval(BASE_S * NS_PER_S, EXACT)
+    assert said is not None
+    assert (said.lo_ns + said.hi_ns) // 2 == UTC_S * NS_PER_S
+    rtc.stepped_ns = 5
+    rtc.forget_raw()
+    assert rtc.stepped_ns == 0

@@ -44,10 +44,9 @@ def attribute(raw_ns: int, left: Departure, quorum: Interval | None, rtc: Interv
         source, witnesses = "receiver", ["raw", *with_raw]
     elif with_receiver and not with_raw:
         # Two sources left the raw counter together. If the RTC left it too, the counter is what moved.
-        both = len(with_receiver) == len([one for one in (quorum, rtc) if one is not None])
-        source = "raw" if both and "rtc" in with_receiver and "ntp" in with_receiver else "ambiguous"
+        source = "raw" if len(with_receiver) == 2 else "ambiguous"
         witnesses = ["receiver", *with_receiver]
-    elif with_raw == ["rtc"] and with_receiver == ["ntp"]:
+    elif with_raw == ["rtc"]:  # and the quorum with the receiver
         source, witnesses = "receiver+ntp", ["raw", "rtc"]
     else:
         source, witnesses = "ambiguous", []

@@ -55,7 +55,7 @@ class Verdict:
 class Rates:
     """The history of offsets since the anchor, one knot each quarter of an hour, for a day."""
 
-    def __init__(self, raw_sigma_ppt: int, rtc_unc_ppt: int, phc_unc_ppt: int = 0) -> None:
+    def __init__(self, raw_sigma_ppt: int, rtc_unc_ppt: int, phc_unc_ppt: int) -> None:
         self._raw_sigma_ppt = max(raw_sigma_ppt, 1)
         self._crystal_unc_ppt = {"rtc": rtc_unc_ppt, "phc": phc_unc_ppt}
         self._knots: deque[Knot] = deque(maxlen=_KEPT)
@@ -118,7 +118,7 @@ class Rates:
                 together = [rates[name] for name in guilty]
                 fits["+".join(guilty)] = _scatter([*innocent, raw]) + _scatter(together)
         (best, least), *others = sorted(fits.items(), key=lambda item: item[1])
-        runner_up = min((value for _, value in others), default=0)
+        runner_up = min(value for _, value in others)
         if least > _FITS or runner_up - least < _CLEARLY_WORSE:
             return None
         guilty_names = best.split("+")
@@ -129,9 +129,9 @@ class Rates:
 
 
 def _scatter(values: Sequence[tuple[int, int]]) -> int:
-    """The chi-squared of rates about their weighted mean, in thousandths; 0 for fewer than two."""
+    """The chi-squared of rates about their weighted mean, in thousandths; 0 where nothing has a weight."""
     weight = sum(weight for _, weight in values)
-    if len(values) < 2 or not weight:
+    if not weight:
         return 0
     first = sum(weight * rate for rate, weight in values)
     second = sum(weight * rate * rate for rate, weight in values)

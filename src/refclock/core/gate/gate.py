@@ -103,8 +103,8 @@ class Gate:
         self._low, self._high = lows, highs
 
     def reject(self, raw_ns: int) -> None:
-        """Freeze the budget clock where this second found it."""
-        if self._low and self._frozen_ns is None:
+        """Freeze the budget clock where this second found it; where it is frozen, it stays as it is."""
+        if self._low:
             self._frozen_ns = self.budget_ns(raw_ns)
 
     def memory(self) -> dict[str, object]:

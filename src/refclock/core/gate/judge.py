@@ -42,7 +42,6 @@ class Judge:
     """The anchor, the gate on it, and the ledger of re-anchorings."""
 
     def __init__(self, policy: Policy, anchor: Anchor, rate: RawRate, gate: Gate | None = None) -> None:
-        self._policy = policy
         self._limits = policy.limits
         self.anchor = anchor
         self.rate = rate

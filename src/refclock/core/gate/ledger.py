@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from refclock.core.gate.judge import Judge
     from refclock.core.seconds.pairing import Refused
 
-# An excursion is over when less than a quarter is in use: noise about the half must count once.
+# An excursion is over when no more than a quarter is in use: noise about the half must count once.
 _OVER = 2
 
 
@@ -69,7 +69,7 @@ class Probes:
     def restore(self, kept: Mapping[str, object]) -> None:
         """Take up what was kept; what is missing or no count stays at nothing."""
         self.count, self.refused, self.worst_ns, self.variation_ns = (
-            value if type(value := kept.get(key)) is int and value >= 0 else 0
+            max(0, value) if type(value := kept.get(key)) is int else 0
             for key in ("count", "refused", "worst_ns", "variation_ns")
         )
         last = kept.get("last_utc_s")

@@ -31,7 +31,6 @@ class Episodes:
         """A second was accepted, or the mode left the trusted ones."""
         self.began_ns = self._violation_ns = None
         self.accused = False
-        self._doubtful = False
 
     def pardon(self) -> None:
         """It was not the receiver's doing: the episode does not count."""

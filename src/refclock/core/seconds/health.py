@@ -94,8 +94,8 @@ class ReceiverHealth:
     def fault(self, raw_ns: int) -> Fault | None:
         """For what the receiver disqualifies itself now."""
         for subject, bad in _FAULTS.items():
-            word, at = self._status.get(subject, ("", 0))
-            if word in bad and raw_ns - at <= _STATUS_FOR_NS:
+            said = self._status.get(subject)
+            if said is not None and said[0] in bad and raw_ns - said[1] <= _STATUS_FOR_NS:
                 return Fault(subject)
         if self._pulse_unlocked_ns is not None and raw_ns - self._pulse_unlocked_ns <= _STATUS_FOR_NS:
             return Fault("pulse-unlocked")

@@ -52,7 +52,7 @@ class Interval:
 
     def farthest_ns(self, utc_ns: int) -> int:
         """The distance from an instant to the farthest point of the interval."""
-        return max(abs(utc_ns - self.lo_ns), abs(self.hi_ns - utc_ns))
+        return max(utc_ns - self.lo_ns, self.hi_ns - utc_ns)
 
     def outside_ns(self, utc_ns: int) -> int:
         """The distance from an instant to the nearest point of the interval; 0 inside."""
@@ -68,7 +68,7 @@ def majority(intervals: Sequence[Interval], needed: int) -> tuple[Interval, int]
     """
     if not intervals:
         return None
-    ends = sorted([(one.lo_ns, 0) for one in intervals] + [(one.hi_ns, 1) for one in intervals])
+    ends = sorted([(one.lo_ns, False) for one in intervals] + [(one.hi_ns, True) for one in intervals])
     depth = best = lo = hi = 0
     for index, (place, upper) in enumerate(ends):
         if upper:

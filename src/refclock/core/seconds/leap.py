@@ -52,18 +52,14 @@ class LeapSeconds:
         """Confirm the coming leap second if the evidence suffices, or withdraw it. ``inserts`` and
         ``deletes`` count the quorum's servers that announce one, ``majority`` is how many are needed."""
         if utc_s < self._expires_s:
-            due = [
-                LeapSecond(at, change)
-                for at, change in self._table.items()
-                if utc_s <= at <= utc_s + _HORIZON_S
-            ]
+            due = [LeapSecond(at, change) for at, change in self._table.items()]
         else:
-            told = self.announced
-            votes = 0 if told is None else inserts if told.change > 0 else deletes
-            due = [told] if told is not None and 0 < majority <= votes else []
+            told, due = self.announced, []
+            if told is not None and 0 < majority <= (inserts if told.change == 1 else deletes):
+                due = [told]
         # What was confirmed and is not any more was withdrawn, or never true; but not in its last hour.
         settled_s = utc_s + _SETTLED_S
-        self.confirmed = [leap for leap in self.confirmed if leap in due or leap.at_s <= settled_s]
+        self.confirmed = [leap for leap in self.confirmed if leap.at_s <= settled_s]
         taken = {leap.at_s for leap in self.confirmed}
         for leap in due:
             near = utc_s < leap.at_s <= utc_s + _HORIZON_S
@@ -94,7 +90,7 @@ class LeapSeconds:
 
     def inserted_after(self, utc_s: int) -> bool:
         """True when a confirmed leap second is inserted right after this POSIX second."""
-        return any(leap.change > 0 and leap.at_s == utc_s + 1 for leap in self.confirmed)
+        return any(leap.change == 1 and leap.at_s == utc_s + 1 for leap in self.confirmed)
 
     def near_boundary(self, utc_s: int) -> bool:
         """True within two seconds of a confirmed leap second, where NTP time is ambiguous."""
@@ -104,5 +100,5 @@ class LeapSeconds:
         """The leap field of a sample: set on the last UTC day before a confirmed leap second only."""
         for leap in self.confirmed:
             if 0 < leap.at_s - utc_s <= S_PER_DAY:
-                return _LEAP_INSERT if leap.change > 0 else _LEAP_DELETE
+                return _LEAP_INSERT if leap.change == 1 else _LEAP_DELETE
         return 0

@@ -212,7 +212,7 @@ class Pairing:
         last = self._edges[-1] if self._edges else None
         if last is not None and raw_ns - last.raw_ns < _BURST_NS:
             return
-        if last is None or raw_ns - last.raw_ns > _PREVIOUS_FOR_NS or not self._arrival_message:
+        if last is None or raw_ns - last.raw_ns > _PREVIOUS_FOR_NS:
             self._arrival_message = label.message
         # Always the same message: another one comes at another time after the second.
         if label.message == self._arrival_message:
@@ -230,19 +230,20 @@ class Pairing:
         inside = [edge for edge, off, window in placed if abs(off) <= window]
         refused: list[Second | Refused] = []
         if len(inside) == 1:
+            (right,) = inside
             for edge, off, window in placed:
-                if edge is not inside[0] and not edge.reported:
+                if edge is not right and not edge.reported:
                     edge.reported = True
                     self.extra_edges += 1
                     refused.append(Refused(edge.raw_ns, "edge-extra", abs(off), window))
-            return refused + self._decide(inside[0], label, raw_ns)
+            return refused + self._decide(right, label, raw_ns)
         if all(edge.decided for edge in around):
             return []
         for edge in around:
             edge.decided = edge.reported = True
         if inside:
             return [Refused(inside[-1].raw_ns, "edge-ambiguous", len(inside), 1, utc_s)]
-        if label.valid is False or self._health.valid(raw_ns) is False:
+        if self._health.valid(raw_ns) is False:
             # It says itself that it has no time: a pulse gone astray is no lie then.
             return [Refused(around[-1].raw_ns, "receiver-invalid", 0, 1, utc_s)]
         edge, off, window = min(placed, key=lambda one: abs(one[1]))
@@ -259,11 +260,9 @@ class Pairing:
             heard.append(named_second(edge.next_label) + edge.next_label.second60)
         for other in heard:
             if other != name:
-                edge.named = name
-                if edge.reported:
-                    return []
+                known = edge.decided and edge.reported
                 edge.decided = edge.reported = True
-                return [Refused(edge.raw_ns, "label-conflict", name - other, 0, utc_s)]
+                return [] if known else [Refused(edge.raw_ns, "label-conflict", name - other, 0, utc_s)]
         edge.named = name
         if edge.decided:
             return []

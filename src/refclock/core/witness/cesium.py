@@ -52,15 +52,14 @@ class Cesium:
         receiver_ns = second.edge.raw_ns - second.late_ns
         if edge is None or abs(receiver_ns - edge.raw_ns) > _FRESH_NS:
             return None
-        passed = rate.advance(receiver_ns - edge.raw_ns)
-        apart = passed - nearest_second(passed) * NS_PER_S
+        apart = rate.advance(receiver_ns - edge.raw_ns)
         if self._base_ns is None:
             self._base_ns, self._base_edge, self.since_ns = apart, edge, receiver_ns
         if self._base_edge is not None:
             wandered = rate.advance(edge.raw_ns - self._base_edge.raw_ns)
             self.wandered_ns = wandered - nearest_second(wandered) * NS_PER_S
         moved = apart - self._base_ns
-        # A distance near half a second must not flip its sign.
+        # Whole seconds do not count; and a distance near half a second must not flip its sign.
         return moved - nearest_second(moved) * NS_PER_S
 
     def judge(self, second: Second, apart_ns: int) -> Refused | None:

@@ -46,7 +46,7 @@ class Further:
                 objects = Refused(raw_ns, "realm", outside, unc_ns, second.utc_s)
         if phc is not None:
             disagrees = phc.outside_ns(si_ns) > unc_ns
-            further += not disagrees
+            further = int(not disagrees)
         if chrony is not None:
             value, limit = chrony.farthest_ns(si_ns), self._limits.quorum_error_ns + unc_ns
             if value > limit:

@@ -58,7 +58,7 @@ def _judge_fields(packet: sntp.NtpPacket) -> Refusal | None:
     if packet.mode != sntp.MODE_SERVER:
         return Refusal("ntp-mode", packet.mode, sntp.MODE_SERVER)
     if packet.version not in _VERSIONS:
-        return Refusal("ntp-version", packet.version, _VERSIONS[-1])
+        return Refusal("ntp-version", packet.version, max(_VERSIONS))
     if packet.leap == _LEAP_UNKNOWN:
         return Refusal("ntp-unsynchronised", packet.leap, _LEAP_UNKNOWN - 1)
     if packet.stratum > _MAX_STRATUM:
@@ -83,7 +83,7 @@ def _judge_times(
     delay = waited - (sent - received) + scale_up(abs(waited), rate.unc_ppt)
     if not 0 <= delay <= limits.ntp_delay_ns:
         return Refusal("ntp-delay", delay, limits.ntp_delay_ns)
-    precision_ns = NS_PER_S >> min(30, -packet.precision) if packet.precision < 0 else NS_PER_S
+    precision_ns = NS_PER_S >> max(0, -packet.precision)
     own = packet.root_delay_ns // 2 + packet.root_dispersion_ns + precision_ns + 1
     distance = own + delay // 2
     if distance > limits.ntp_distance_ns:
@@ -174,7 +174,7 @@ class Quorum:
         if found is None:
             return None, 0, live
         # As many as a majority can outvote may lie; what all the others share holds the truth.
-        return shared_by(told, max(1, len(told) - (len(self.peers) - needed))), found[1], live
+        return shared_by(told, len(told) - (len(self.peers) - needed)), found[1], live
 
     def refresh(self, raw_ns: int, rate: RawRate, max_age_ns: int) -> list[Peer]:
         """Form the quorum anew; returns the servers that have just become falsetickers."""

@@ -32,8 +32,8 @@ class _Window:
 
     def __init__(self, event: PhcReading) -> None:
         self.since_ns = event.raw_ns
-        self._from_real = self._of_real = (1 << 70, -(1 << 70))
-        self.take(event)
+        beside, steered = event.phc_ns - event.real_ns, event.real_ns - event.raw_ns
+        self._from_real, self._of_real = (beside, beside), (steered, steered)
 
     def take(self, event: PhcReading) -> tuple[int, int]:
         """The ranges of PHC - REALTIME and of REALTIME - RAW, this reading included."""

@@ -93,7 +93,7 @@ class Realm:
         found = majority(told, needed) if len(told) >= _MIN_LIVE else None
         self.agreeing = 0 if found is None else found[1]
         liars = len(self.kdcs) - needed
-        self._interval = None if found is None else shared_by(told, max(1, len(told) - liars))
+        self._interval = None if found is None else shared_by(told, len(told) - liars)
 
     def at(self, raw_ns: int, rate: RawRate) -> Interval | None:
         """What they agree on, as of now; None where they do not, or were silent for too long."""

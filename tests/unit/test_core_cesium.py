@@ -1,0 +1,106 @@
+"""The cesium's pulse beside the receiver's, edge to edge."""
+
+import pytest
+
+from refclock.core.seconds.interval import RawRate
+from refclock.core.seconds.pairing import Edge, Refused, Second
+from refclock.core.seconds.timeline import Placed
+from refclock.core.witness.cesium import Cesium
+from refclock.policy import parse_policy
+from refclock.units import NS_PER_MS, NS_PER_S
+
+# kdc-cesium: 10 us and 1e-11, G 600 s.
+LIMITS = parse_policy('profile = "kdc-cesium"\n[cesium]\ndevice = "/dev/pps1"\n').limits
+EXACT = RawRate(0, 0)
+RAW = 5 * 10**12 + 123_456_789
+
+
+def second(at_ns: int, late_ns: int = 0) -> Second:
+    """The receiver's pulse so long after RAW."""
+    return Second(Edge(RAW + at_ns, 100, 0), 1_800_000_000, False, late_ns, 0)
+
+
+def heard(at_ns: int) -> Cesium:
+    """A standard that gave one pulse."""
+    cesium = Cesium(LIMITS)
+    cesium.on_edge(Placed(RAW + at_ns, 50))
+    return cesium
+
+
+def test_before_its_first_pulse_it_is_silent():
+    cesium = Cesium(LIMITS)
+    assert cesium.age_ns(RAW) is None
+    assert cesium.apart_ns(second(0), EXACT) is None
+    assert cesium.since_ns == 0
+
+
+def test_its_age_is_that_of_its_last_pulse():
+    assert heard(0).age_ns(RAW + 7) == 7
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_pulse_is_compared_with_a_second_within_1600_ms(sign):
+    cesium = heard(0)
+    assert cesium.apart_ns(second(sign * 1600 * NS_PER_MS), EXACT) is not None
+    assert cesium.apart_ns(second(sign * (1600 * NS_PER_MS + 1)), EXACT) is None
+
+
+def test_where_in_the_second_it_lies_does_not_matter_only_how_far_it_moves():
+    cesium = heard(300 * NS_PER_MS)
+    assert cesium.apart_ns(second(0), EXACT) == 0
+    assert cesium.since_ns == RAW
+    cesium.on_edge(Placed(RAW + 1300 * NS_PER_MS, 50))
+    assert cesium.apart_ns(second(NS_PER_S + 70), EXACT) == 70
+    assert cesium.apart_ns(second(NS_PER_S - 70), EXACT) == -70
+    assert cesium.since_ns == RAW  # of the first comparison
+
+
+def test_cable_and_sawtooth_are_taken_out():
+    cesium = heard(0)
+    assert cesium.apart_ns(second(40, late_ns=40), EXACT) == 0
+    assert cesium.since_ns == RAW
+    assert cesium.apart_ns(second(40, late_ns=10), EXACT) == 30
+
+
+def test_the_counter_s_rate_is_taken_out_of_the_way_between_the_two():
+    cesium = heard(0)
+    assert cesium.apart_ns(second(0), RawRate(10**8, 0)) == 0
+    assert cesium.apart_ns(second(NS_PER_S), RawRate(10**8, 0)) == 100_000  # 100 ppm of a second
+
+
+def test_a_distance_near_half_a_second_does_not_flip():
+    cesium = heard(499_999_990)
+    assert cesium.apart_ns(second(0), EXACT) == 0
+    assert cesium.apart_ns(second(-20), EXACT) == -20
+    assert cesium.apart_ns(second(20), EXACT) == 20
+
+
+def test_its_mask_judges_and_its_refusal_says_so():
+    cesium = heard(0)
+    cesium.gate.accept(RAW, 0)
+    assert cesium.judge(second(0), 10_000) is None
+    assert cesium.judge(second(0), -10_000) is None
+    # A late pulse means that the receiver's time is behind.
+    assert cesium.judge(second(0), 10_001) == Refused(
+        RAW, "drift-mask", 10_001, 10_000, 1_800_000_000, 2, -10_001
+    )
+    assert cesium.gate.budget_ns(RAW + 3600 * NS_PER_S) == 600 * NS_PER_S
+
+
+def test_the_bound_by_it_is_the_distance_its_offset_and_its_drift_since_the_first_comparison():
+    cesium = heard(0)
+    cesium.apart_ns(second(0), EXACT)
+    assert cesium.bound_ns(RAW, 70) == 70 + 10_000
+    assert cesium.bound_ns(RAW, -70) == 70 + 10_000
+    assert cesium.bound_ns(RAW + 10**12, 0) == 10_000 + 10
+    assert cesium.bound_ns(RAW - 10**12, 0) == 10_000
+
+
+def test_a_new_attempt_compares_from_its_own_first_second_on():
+    cesium = heard(0)
+    assert cesium.apart_ns(second(0), EXACT) == 0
+    cesium.gate.accept(RAW, 0)
+    cesium.reset()
+    assert cesium.apart_ns(second(500), EXACT) == 0
+    assert cesium.since_ns == RAW + 500
+    assert cesium.judge(second(500), 10**6) is None
