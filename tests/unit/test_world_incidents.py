@@ -1,5 +1,6 @@
 """What the world knows from incidents: each deed does to the bytes what its name says, and no more."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -123,13 +124,17 @@ def test_late_pulses_leave_the_messages_where_they_were():
     assert {after[0][0] - before[0][0] for before, after in zip(honest, late, strict=True)} == {25_000_000}
 
 
+def _anywhere(report):
+    return replace(report, position=None) if isinstance(report, Health) else report
+
+
 def test_another_position_changes_nothing_else():
     here, there = heard("mixed"), heard("mixed", "position:+65000@0")
     assert b",4812.49800,N," in here[0][2]
     assert b",4847.59800,N," in there[0][2]
     for before, after in zip(here, there, strict=True):
         assert before[0] == after[0]
-        assert before[1] == after[1]
+        assert [_anywhere(one) for one in before[1]] == [_anywhere(one) for one in after[1]]
 
 
 def test_one_named_server_lies():
