@@ -12,7 +12,7 @@ from streams import seconds
 
 from refclock.wire import calendar, nmea, ubx
 from refclock.wire.families import CHECKED, FAMILIES, families_of
-from refclock.wire.report import Label, Report, TimeOfDay
+from refclock.wire.report import Health, Label, Report, TimeOfDay
 from refclock.wire.scanner import Scanner
 from refclock.world.voices.table import VOICES
 
@@ -252,8 +252,12 @@ def test_pynmeagps_names_the_same_second(when, talker, fraction, status):
     zda = f"{talker}ZDA,{clock},{when:%d,%m,%Y},00,00"
     for body in (rmc, zda):
         data = sentence(body.encode())
-        (label,), _ = scan([data])
+        (label, *places), _ = scan([data])
         assert isinstance(label, Label)
+        told = [place.position for place in places if isinstance(place, Health)]
+        assert told == [(490_000_000, 80_000_000)] * (
+            body is rmc and status == "A"
+        )
         witness = pynmeagps.NMEAReader.parse(data)
         if body is rmc:
             # It reads every two-digit year as 20xx.

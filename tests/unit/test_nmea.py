@@ -491,3 +491,28 @@ def test_a_sentence_that_has_a_checksum_must_be_right_all_the_same():
 def test_the_checksum_is_the_exclusive_or(size):
     body = bytes((17 * at + at // 7) % 251 for at in range(size))
     assert checksum(body) == reduce(xor, body, 0)
+
+
+@pytest.mark.parametrize(
+    ("place", "position"),
+    [
+        ("4812.49000,N,01622.38600,E", (482_081_666, 163_731_000)),
+        ("4812.49,S,01622.386,W", (-482_081_666, -163_731_000)),
+        ("9000.0,N,18000.0,E", (900_000_000, 1_800_000_000)),
+        ("0000,N,00000,E", (0, 0)),
+        ("9000.1,N,00000.0,E", None),
+        ("4812.4,N,18000.1,E", None),
+        ("4860.0,N,01622.3,E", None),
+        ("4812.4,E,01622.3,E", None),
+        ("4812.4,N,01622.3,N", None),
+        ("48,N,016,E", None),
+        ("4a12.4,N,01622.3,E", None),
+        (",,,", None),
+    ],
+)
+def test_rmc_tells_where_the_antenna_is(place, position):
+    told = [
+        one for one in decode(f"GPRMC,123456,A,{place},0,0,290224,,,A".encode()) if isinstance(one, Health)
+    ]
+    assert [one.position for one in told] == ([] if position is None else [position])
+    assert decode(f"GPRMC,123456,V,{place},0,0,290224,,,N".encode())[1:] == []

@@ -56,6 +56,27 @@ def clock(text: bytes) -> tuple[int, int, bool] | None:
     return (tod_s - 1, frac_ns, True) if tod_s == S_PER_DAY else None
 
 
+@lru_cache(maxsize=16)
+def _degrees(text: bytes, whole: int) -> int | None:
+    """``ddmm.mmmm`` or ``dddmm.mmmm`` (``whole`` digits of degrees) in 1e-7 degrees; None for no angle."""
+    degrees, minutes = text[:whole], text[whole:]
+    before, _, fraction = minutes.partition(b".")
+    if len(before) != 2 or not (degrees + before + fraction).isdigit() or int(before) > 59:
+        return None
+    ten_millionths = int(before) * 10_000_000 + int(fraction[:7].ljust(7, b"0"))
+    return int(degrees) * 10_000_000 + ten_millionths // 60
+
+
+def position(fields: Fields) -> tuple[int, int] | None:
+    """Latitude, its hemisphere, longitude and its hemisphere, as 1e-7 degrees north and east."""
+    latitude, longitude = _degrees(fields[0], 2), _degrees(fields[2], 3)
+    if latitude is None or longitude is None or latitude > 900_000_000 or longitude > 1_800_000_000:
+        return None
+    if fields[1] not in (b"N", b"S") or fields[3] not in (b"E", b"W"):
+        return None
+    return latitude if fields[1] == b"N" else -latitude, longitude if fields[3] == b"E" else -longitude
+
+
 def _full_year(year: int) -> int:
     return year + (1900 if year >= YEAR_PIVOT else 2000)
 

@@ -1,7 +1,17 @@
 """The standard's own sentences: RMC, ZDA, GGA, GLL and GNS."""
 
-from refclock.wire.nmea.fields import Fields, Where, label, number, short_date_s, split_date_s, time_of_day
-from refclock.wire.report import Report
+from refclock.wire.nmea.fields import (
+    PROTOCOL,
+    Fields,
+    Where,
+    label,
+    number,
+    position,
+    short_date_s,
+    split_date_s,
+    time_of_day,
+)
+from refclock.wire.report import Health, Report
 
 
 def _status(status: bytes, mode: bytes) -> bool | None:
@@ -12,12 +22,17 @@ def _status(status: bytes, mode: bytes) -> bool | None:
 
 
 def rmc(fields: Fields, where: Where) -> list[Report]:
-    """RMC: 1 time, 2 status, 9 ddmmyy, 12 FAA mode (since NMEA 2.3)."""
+    """RMC: 1 time, 2 status, 3 to 6 position, 9 ddmmyy, 12 FAA mode (since NMEA 2.3)."""
     if len(fields) < 10:
         return []
     mode = fields[12] if len(fields) > 12 else b""
     midnight_s = short_date_s(fields[9])
-    return label("RMC", where, fields[1], midnight_s, valid=_status(fields[2], mode))
+    valid = _status(fields[2], mode)
+    reports = label("RMC", where, fields[1], midnight_s, valid=valid)
+    place = position(fields[3:7]) if valid else None
+    if place is not None:
+        reports.append(Health(PROTOCOL, "RMC", *where, fix=True, position=place))
+    return reports
 
 
 def zda(fields: Fields, where: Where) -> list[Report]:
