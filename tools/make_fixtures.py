@@ -19,7 +19,9 @@ from refclock.cli.replay import bridge_for, own_policy, replay
 from refclock.errors import RefclockError
 from refclock.jsonform import decision_line
 from refclock.units import NS_PER_S, S_PER_DAY
+from refclock.wire.families import is_standard
 from refclock.world import World, WorldArguments, parse_duration
+from refclock.world.voices.table import VOICES
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "tools" / "fixtures.toml"
@@ -31,7 +33,8 @@ _BUILT_BEFORE_S = 100 * S_PER_DAY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What happens; the fields are those of the catalogue."""
+    """What happens; the fields are those of the catalogue. ``standard``: to a frequency standard, which tells
+    no time, instead of a receiver that does."""
 
     title: str
     start: str
@@ -40,6 +43,7 @@ class Case:
     attacks: list[str] = field(default_factory=list)
     leap_second: bool = False
     cold: str = ""
+    standard: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,10 @@ class Model:
     firmware: str
     modes: dict[str, str] = field(default_factory=dict)
     unconfirmed: bool = False
+
+    def has(self, case: Case) -> bool:
+        """Whether its kind can express the case."""
+        return case.standard is is_standard(VOICES[self.voice].protocol)
 
     def world(self, name: str, case: Case) -> World:
         """The world of one case; its seed follows from the names."""
@@ -135,6 +143,8 @@ def main(words: list[str]) -> int:
         if words and model.path not in words:
             continue
         for name, case in cases.items():
+            if not model.has(case):
+                continue
             target = FIXTURES / model.path / f"{name}{SUFFIX}"
             model.write(name, case, made_with, target)
             write_expected(target)
