@@ -255,9 +255,7 @@ def test_pynmeagps_names_the_same_second(when, talker, fraction, status):
         (label, *places), _ = scan([data])
         assert isinstance(label, Label)
         told = [place.position for place in places if isinstance(place, Health)]
-        assert told == [(490_000_000, 80_000_000)] * (
-            body is rmc and status == "A"
-        )
+        assert told == [(490_000_000, 80_000_000)] * (body is rmc and status == "A")
         witness = pynmeagps.NMEAReader.parse(data)
         if body is rmc:
             # It reads every two-digit year as 20xx.

@@ -98,7 +98,7 @@ def test_every_word_counts_from_when_it_was_heard_and_for_its_own_time():
     health = heard(Health("ubx", "MON-HW", 0, 1, jamming="critical"), at=at)
     assert [health.fault(slow), health.fault(slow + 1)] == [Fault("jamming"), None]
     health = heard(Health("ubx", "TIM-TP", 0, 1, pulse_locked=False), at=at)
-    assert [health.fault(fast), health.fault(fast + 1)] == [Fault("pulse-unlocked"), None]
+    assert [health.fault(slow), health.fault(slow + 1)] == [Fault("pulse-unlocked"), None]
     health = heard(Label(*HEAD, 0, valid=True, utc_valid=False), at=at)
     assert [health.utc_confirmed(slow), health.utc_confirmed(slow + 1)] == [False, None]
     assert [health.fault(slow), health.fault(slow + 1)] == [Fault("utc-unconfirmed"), None]
@@ -114,6 +114,15 @@ def test_a_fault_ends_when_it_is_taken_back_or_grows_old():
     assert health.fault(121 * NS_PER_S) is None
     health.hear(Health("ubx", "MON-HW", 0, 1, pulse_locked=True), 0)
     assert health.fault(0) is None
+
+
+def test_a_label_without_a_word_on_utc_takes_its_denial_back():
+    health = heard(Label(*HEAD, 0, utc_valid=False), Label(*HEAD, 1))
+    assert health.utc_confirmed(0) is None
+    assert health.fault(0) is None
+    # Another message's word stands.
+    health = heard(Label("ubx", "NAV-TIMEUTC", 0, 1, 0, utc_valid=False), Label(*HEAD, 1))
+    assert health.utc_confirmed(0) is False
 
 
 def at(latitude: int, longitude: int, fix: bool = True) -> Health:

@@ -228,7 +228,8 @@ def _found(ports: list[_Port], path: str) -> str | None:
     if not any(frames.values()):
         raise CaptureError(
             f"{path}: not a stream I know: no good frame of {' or '.join(sorted(FAMILIES))} in {fed} bytes, "
-            f"{damaged} damaged ones; a sentence without a checksum does not count."
+            f"{damaged} damaged ones. Sentences without a checksum count only where their family is named: "
+            "--protocol nmea-unchecked."
         )
     if any(port.labels for port in ports):
         return None

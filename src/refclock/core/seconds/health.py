@@ -75,6 +75,8 @@ class ReceiverHealth:
             self._validity[report.message] = (valid, raw_ns)
         if utc_valid is not None:
             self._utc[report.message] = (utc_valid, raw_ns)
+        elif isinstance(report, Label):
+            self._utc.pop(report.message, None)  # it takes back what it said of its leap count
 
     def valid(self, raw_ns: int) -> bool | None:
         """False when any message of the last seconds denies validity, True when one affirms it."""
