@@ -56,27 +56,30 @@ class ReceiverHealth:
             utc_valid = report.utc_valid
         elif isinstance(report, Health):
             valid = report.fix
-            for subject in _FAULTS:
-                word = getattr(report, subject)
-                if word is not None:
-                    self._status[subject] = (word, raw_ns)
-            if report.position is not None and valid:
-                self.place.hear(report.position, raw_ns)
-            if report.holdover is not None:
-                since, _ = self._holdover.get(report.message, (None, 0))
-                told = raw_ns - (report.holdover_s or 0) * NS_PER_S
-                since = None if not report.holdover else told if since is None else min(since, told)
-                self._holdover[report.message] = since, raw_ns
-            if report.locked is not None:
-                self._locked[report.message] = report.locked, raw_ns
-            if report.pulse_locked is not None:
-                self._pulse_unlocked_ns = None if report.pulse_locked else raw_ns
+            self._hear_health(report, raw_ns)
         if valid is not None:
             self._validity[report.message] = (valid, raw_ns)
         if utc_valid is not None:
             self._utc[report.message] = (utc_valid, raw_ns)
         elif isinstance(report, Label):
             self._utc.pop(report.message, None)  # it takes back what it said of its leap count
+
+    def _hear_health(self, report: Health, raw_ns: int) -> None:
+        for subject in _FAULTS:
+            word = getattr(report, subject)
+            if word is not None:
+                self._status[subject] = (word, raw_ns)
+        if report.position is not None and report.fix:
+            self.place.hear(report.position, raw_ns)
+        if report.holdover is not None:
+            since, _ = self._holdover.get(report.message, (None, 0))
+            told = raw_ns - (report.holdover_s or 0) * NS_PER_S
+            since = None if not report.holdover else told if since is None else min(since, told)
+            self._holdover[report.message] = since, raw_ns
+        if report.locked is not None:
+            self._locked[report.message] = report.locked, raw_ns
+        if report.pulse_locked is not None:
+            self._pulse_unlocked_ns = None if report.pulse_locked else raw_ns
 
     def valid(self, raw_ns: int) -> bool | None:
         """False when any message of the last seconds denies validity, True when one affirms it."""
