@@ -35,7 +35,17 @@ class Setting:
 
 
 def policy_of(setting: Setting) -> Policy:
-    """The configuration of a run's host."""
+    """The configuration of a run's host. Many runs have the same one, and parsing it takes a while."""
+    key = setting.profile, setting.servers, setting.rtc, setting.limits, setting.coarse
+    if key not in _POLICIES:
+        _POLICIES[key] = _parse(setting)
+    return _POLICIES[key]
+
+
+_POLICIES: dict[tuple[str, int, bool, str, bool], Policy] = {}
+
+
+def _parse(setting: Setting) -> Policy:
     names = ", ".join(f'"s{number}"' for number in range(setting.servers))
     lines = [f'profile = "{setting.profile}"', "[pps]", 'device = "/dev/pps0"']
     lines += ["[cesium]", 'device = "/dev/pps1"'] * (setting.profile == "kdc-cesium")
