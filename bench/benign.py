@@ -32,9 +32,7 @@ from refclock.model import (
     Mode,
     ModeChange,
     NtpReply,
-    PpsEdge,
     Publish,
-    SerialBytes,
     Withhold,
 )
 from refclock.policy import PROFILES, parse_policy
@@ -55,8 +53,6 @@ class Watch:
         self._start_ns = world.start_ns
         self._leap_s = None if world.leap_at_s is None else world.leap_at_s - world.start_ns // NS_PER_S
         self._degraded_ns: int | None = None
-        # From the world's start to the beginning of a second, and a little: pulses come early at times.
-        self.phase_s = world.start_ns % NS_PER_S / NS_PER_S + 0.05
 
     def since_s(self, raw_ns: int) -> float:
         """Seconds since the world began."""
@@ -133,31 +129,16 @@ def delayed(events: Iterator[Event], seed: int, watch: Watch) -> Iterator[Event]
             yield event
 
 
-class Thinner:
+def thin_out(world: World, thin: int, watch: Watch) -> None:
     """Only every Nth second of the receiver while nothing else goes on: the others are not even made."""
+    make, kinds = world.receiver.second, ("gap", "restart", "ntp-silence", "reboot", "no-fix", "leap")
 
-    def __init__(self, world: World, thin: int, watch: Watch) -> None:
-        self._thin, self._watch, self._world = thin, watch, world
-        if thin > 1:
-            self._make = world.receiver.second
-            world.receiver.second = self._second  # type: ignore[method-assign]  # of this one only
+    def second(second: int) -> Emission:
+        at_s = second - world.start_ns // NS_PER_S
+        quiet = at_s % thin and at_s > _QUIET_AFTER_S
+        return Emission([], []) if quiet and not watch.cause(at_s, _QUIET_AFTER_S, *kinds) else make(second)
 
-    def _skipped(self, at_s: float) -> bool:
-        kinds = ("gap", "restart", "ntp-silence", "reboot", "no-fix", "leap")
-        quiet = int(at_s) % self._thin and at_s > _QUIET_AFTER_S
-        return bool(quiet) and not self._watch.cause(at_s, _QUIET_AFTER_S, *kinds)
-
-    def _second(self, second: int) -> Emission:
-        skipped = self._skipped(second - self._world.start_ns // NS_PER_S)
-        return Emission([], []) if skipped else self._make(second)
-
-    def events(self) -> Iterator[Event]:
-        """What is left."""
-        for event in self._world.events():
-            # A second's bytes come within 0.9 s of its pulse.
-            at_s = self._watch.since_s(event.raw_ns) + self._watch.phase_s
-            if not (isinstance(event, SerialBytes | PpsEdge) and self._thin > 1 and self._skipped(at_s)):
-                yield event
+    world.receiver.second = second  # type: ignore[method-assign]  # of this one only
 
 
 def live(
@@ -188,7 +169,9 @@ def live(
     restarts += [one.at_s + one.lasts_s for one in table if one.what == "reboot"]
     restarts.sort(reverse=True)
     bridge = Bridge(policy, BUILD_S)
-    events = delayed(Thinner(world, thin, watch).events(), seed, watch)
+    if thin > 1:
+        thin_out(world, thin, watch)
+    events = delayed(world.events(), seed, watch)
     for event in events:
         if restarts and watch.since_s(event.raw_ns) >= restarts[-1]:
             restarts.pop()

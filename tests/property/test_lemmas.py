@@ -2,7 +2,7 @@
 
 from itertools import combinations, pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from refclock.core.gate.gate import Gate, Mask
@@ -194,6 +194,7 @@ def test_l1_between_two_rearms_the_masks_hold_for_all_that_is_published(deeds):
 
 @FEW
 @given(DEEDS)
+@example([(1, 0, 0, "")] * 5 + [(11, 99_000, 0, ""), (1, 0, 0, "rearm"), (1, 0, 0, "restart")])
 def test_l6_what_is_remembered_is_what_is_known_again(deeds):
     host = attacked(deeds)[-1]
     again = host.restarted()

@@ -119,8 +119,9 @@ def _take_rates(vetting: "Vetting", args: Mapping[str, object]) -> None:
 
 
 def raw_based(args: Mapping[str, object]) -> dict[str, object]:
-    """The part of a memory that is bound to a boot and a clocksource; empty where it has none."""
-    if not all(name in args for name in ("boot_id", "clocksource", "judge")):
+    """The part of a memory that is bound to a boot and a clocksource, and which they are; empty where it does
+    not say that. A rate is bound to them as well, with or without a judge."""
+    if not all(name in args for name in ("boot_id", "clocksource")):
         return {}
     return {name: args[name] for name in (*Identity._fields, "judge") if name in args}
 
@@ -144,7 +145,7 @@ def restore(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "lis
     if floor is not None:
         vetting.dates.raise_floor(floor // NS_PER_S)
     _take_rates(vetting, args)
-    vetting.unidentified = bool(raw_based(args))
+    vetting.unidentified = "judge" in raw_based(args)
     leaps = args.get("leaps")
     for one in leaps if isinstance(leaps, list) else []:
         if isinstance(one, list) and [type(part) for part in one] == [int, int] and abs(one[1]) == 1:
