@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,10 @@ settings.register_profile("default", derandomize=False, deadline=None, max_examp
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100, print_blob=True)
 settings.register_profile("long", derandomize=False, deadline=None, max_examples=5000, print_blob=True)
 settings.load_profile("ci" if IN_CI else "default")
+
+
+# Whoever starts the tests in the background may have them ignore an interrupt, and their children with them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ def test_a_signal_ends_it_early_and_nothing_is_left(require_program, place, numb
     process = _start(place, "--seconds", "60", "--attack", "none")
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("   2 s"):
+        if (told := re.match(r" +(\d+) s ", line)) and int(told[1]) >= 2:  # a busy machine may skip one
             break
     assert len(_children_of(place)) == 2  # the daemon and chronyd
     began = time.monotonic()

@@ -48,7 +48,7 @@ KINDS = {
     "absent": "edge-ambiguous no-edge no-label receiver-invalid validity-unknown utc-unconfirmed antenna "
     "jamming spoofing pulse-unlocked stamp-uncertain clock-step edge-stale gps-time local-time unstated-time "
     "year-unknown receiver-holdover position numbering-lost standard-unlocked "
-    "standard-unknown",
+    "standard-unknown not-read",
     "wait": "locked dwell witnesses reanchor-waits edge-proof-unproven identity leap-second numbering",
 }
 
