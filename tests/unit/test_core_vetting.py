@@ -341,6 +341,28 @@ def test_a_59_said_twice_is_the_leap_second_where_one_is_confirmed(known, reason
     assert len(only(found, Publish)) == (4 if known else 0)
 
 
+@pytest.mark.parametrize(("off_ms", "boot_id", "fed"), [
+    (0, "boot", True), (2_300, "boot", True), (2_300, "other", True), (-2_300, "other", True),
+    (5_000, "boot", False), (5_000, "other", False),
+])  # fmt: skip
+def test_a_battery_clock_that_drifted_on_for_days_vouches_after_a_restart(off_ms, boot_id, fed):
+    """Ten days at 3 ppm, enrolment and wander, are 2.6 s: more than what a strange RTC may be off."""
+    host = Host().feed()
+    host.now_s += 10 * 86_400
+    host.rtc_ns, host.boot_id = off_ms * NS_PER_MS, boot_id
+    new = host.restarted()
+    new.second(300)
+    assert (new.mode is Mode.VETTED) is fed
+
+
+def test_an_rtc_that_was_set_while_the_daemon_was_down_is_met_as_a_stranger():
+    host = Host(rtc_ns=1_900 * NS_PER_MS).feed()
+    host.rtc_ns = -1_900 * NS_PER_MS
+    new = host.restarted()
+    new.second(300)
+    assert new.mode is Mode.VETTED
+
+
 def test_a_restart_after_a_leap_second_feeds_again():
     host = Host().feed()
     leaps = host.bridge.vetting.witnesses.leap

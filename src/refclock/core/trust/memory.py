@@ -31,6 +31,8 @@ _LEAST_SUSPENSION_MS = 50
 _MAX_RATE_PPT = 500_000_000
 # A label comes within a second of its pulse, before or after.
 _LONGEST_PHASE_NS = 2 * NS_PER_S
+_RTC_FIELDS = ("rtc_at_s", "rtc_offset_ns", "rtc_error_ns")
+_LATEST_S = 1 << 33
 _BEFORE = "locked before the restart"
 
 
@@ -77,6 +79,9 @@ def remember(vetting: "Vetting", identity: Identity | None, reason: str) -> dict
         }
     if rtc is not None:
         kept |= {"rtc_rate_ppt": rtc[0], "rtc_rate_unc_ppt": rtc[1]}
+    met = vetting.witnesses.rtc
+    if met.calibrated is not None and not met.stepped_ns and not met.follows_system:
+        kept |= dict(zip(_RTC_FIELDS, met.calibrated, strict=True))
     phases = vetting.acquisition.enrolled_phases
     if phases is not None:
         kept |= {"phase_low_ns": phases[0], "phase_high_ns": phases[1]}
@@ -100,6 +105,15 @@ def _rates(args: Mapping[str, object], name: str) -> tuple[int, int] | None:
     rate = _integer(args, f"{name}_rate_ppt", -_MAX_RATE_PPT, _MAX_RATE_PPT)
     unc = _integer(args, f"{name}_rate_unc_ppt", 0, _MAX_RATE_PPT)
     return None if rate is None or unc is None else (rate, unc)
+
+
+def _recall_rtc(vetting: "Vetting", args: Mapping[str, object]) -> None:
+    """A calibration of the battery clock, whole and in range, or none."""
+    rtc_s = _integer(args, _RTC_FIELDS[0], 0, _LATEST_S)
+    offset_ns = _integer(args, _RTC_FIELDS[1], -_LATEST_S * NS_PER_S, _LATEST_S * NS_PER_S)
+    error_ns = _integer(args, _RTC_FIELDS[2], 0, _LATEST_S * NS_PER_S)
+    if rtc_s is not None and offset_ns is not None and error_ns is not None:
+        vetting.witnesses.rtc.recall(rtc_s, offset_ns, error_ns)
 
 
 def _take_rates(vetting: "Vetting", args: Mapping[str, object]) -> None:
@@ -145,6 +159,7 @@ def restore(vetting: "Vetting", raw_ns: int, args: Mapping[str, object]) -> "lis
     if floor is not None:
         vetting.dates.raise_floor(floor // NS_PER_S)
     _take_rates(vetting, args)
+    _recall_rtc(vetting, args)
     vetting.unidentified = "judge" in raw_based(args)
     leaps = args.get("leaps")
     for one in leaps if isinstance(leaps, list) else []:

@@ -31,6 +31,8 @@ class RtcWitness:
         self.walked_ns = self._pardoned_ns = 0
         self.stepped_ns = 0
         self.crept = False  # it was no jump, but many small steps
+        # When it was calibrated: what it showed (s), its offset (SI ns) and the error of that (ns).
+        self.calibrated: tuple[int, int, int] | None = None
         self.follows_system = False
         self.enrolled: tuple[int, int] | None = None
 
@@ -62,6 +64,7 @@ class RtcWitness:
         last, self._tick = self._tick, event
         if last is None:
             self._since_ns, self._leaps = event.raw_ns, leaps
+            self._meet_again(event.rtc_s, leaps)
             return 0
         if self.stepped_ns:
             return self.stepped_ns
@@ -77,6 +80,22 @@ class RtcWitness:
             # Many small steps, none of them a jump, are one all the same.
             self.stepped_ns, self.crept = walked, True
         return self.stepped_ns
+
+    def recall(self, rtc_s: int, offset_ns: int, error_ns: int) -> None:
+        """What a memory says of its calibration: its battery carried it on while the counter was away."""
+        self.calibrated = rtc_s, offset_ns, error_ns
+
+    def _meet_again(self, rtc_s: int, leaps: int) -> None:
+        """At the first tick after a restart or a reboot: it went on from its calibration by its own rate, or
+        somebody has set it meanwhile. Which of the two is not known, so its interval reaches over both."""
+        if self.calibrated is None or rtc_s < self.calibrated[0]:
+            return
+        then_s, offset_ns, error_ns = self.calibrated
+        age_ns = (rtc_s - then_s) * NS_PER_S
+        off = offset_ns + leaps * NS_PER_S + age_ns * self._rate_ppt // 10**12
+        within = error_ns + scale_up(age_ns, self.drift_ppt)
+        low, high = min(off - within, -self._first_error_ns), max(off + within, self._first_error_ns)
+        self._offset_ns, self._error_ns = (low + high) // 2, (high - low + 1) // 2
 
     def drifted_ns(self, raw_ns: int, beside_ppt: int = 0) -> int:
         """How far it may have drifted since its walk is counted, from what itself may be off by so much."""
@@ -101,6 +120,7 @@ class RtcWitness:
         self._error_ns = error_ns + self._tick.unc_ns + _JUMP_SLACK_NS
         self._since_ns = self._tick.raw_ns
         self._leaps = 0
+        self.calibrated = self._tick.rtc_s, self._offset_ns, self._error_ns
         self.rebase()
 
     def interval(self, raw_ns: int, rate: RawRate) -> Interval | None:
@@ -117,7 +137,9 @@ class RtcWitness:
         return Interval(told - half, told + half, tick.raw_ns).at(raw_ns, rate)
 
     def forget_raw(self) -> None:
-        """The raw counter lost its continuity: begin anew, with the error of a first contact."""
+        """The raw counter lost its continuity: begin anew, from its last calibration if it kept to that."""
+        if self.stepped_ns or self.follows_system:
+            self.calibrated = None
         self._tick = self._since_ns = None
         self._offset_ns = self._leaps = self.stepped_ns = 0
         self.rebase()
