@@ -3,26 +3,23 @@
 import os
 import threading
 from collections.abc import Callable
-from typing import Final
 
 import sysv_ipc
 
-from refclock.errors import PortError
 from refclock.model import Decision, Mode, ModeChange, Publish
-from refclock.sinks.journal import ERR, NOTICE, WARNING
+from refclock.sinks.journal import NOTICE, WARNING
+from refclock.sinks.retrying import Retrying
 from refclock.sinks.segment import SegmentFacts, facts_of, judge, open_segment, refusal
-from refclock.units import NS_PER_S
 from refclock.wire import shm
 
 # chronyd ignores the field (its own `precision` option counts); ntpd reads it as log2 seconds: 1 us.
 _PRECISION = -20
-_CHECK_NS: Final = 16 * NS_PER_S
 _FENCE = threading.Lock()
 _FENCE.acquire()
 _FEEDING = (Mode.VETTED, Mode.DEGRADED)
 
 
-class ChronyShm:
+class ChronyShm(Retrying):
     """Writes each Publish into the unit's segment at once, and nothing else.
 
     The segment outlives the daemon on purpose: chronyd stays attached to it over our restarts, and a key
@@ -30,14 +27,11 @@ class ChronyShm:
     """
 
     def __init__(self, unit: int, log: Callable[[int, str], None]) -> None:
-        self.name = f"chrony SHM {unit}"
+        super().__init__(f"chrony SHM {unit}", log, "Trying again each 16 s.")
         self._unit = unit
-        self._log = log
         self._segment: sysv_ipc.SharedMemory | None = None
         # A segment that was removed from under us, and to which a chronyd may still be attached.
         self._orphan: sysv_ipc.SharedMemory | None = None
-        self._trouble = "not opened yet"
-        self._check_at_raw_ns = 0
 
     def open(self) -> None:
         """Attach, creating the segment if there is none. Raises PortError for a segment not to be trusted."""
@@ -60,9 +54,8 @@ class ChronyShm:
 
     def tend(self, raw_ns: int) -> None:
         """Each 16 s: attach if not yet done, else look after the segment even when nothing is published."""
-        if raw_ns < self._check_at_raw_ns:
+        if not self._due(raw_ns):
             return
-        self._check_at_raw_ns = raw_ns + _CHECK_NS
         if self._segment is None:
             self._retry()
         else:
@@ -118,17 +111,6 @@ class ChronyShm:
             segment.detach()
             self._log(WARNING, f"{self.name}: its segment was removed")
         self._retry()
-
-    def _retry(self) -> None:
-        try:
-            self.open()
-        except PortError as error:
-            self._complain(str(error))
-
-    def _complain(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            self._log(ERR, f"{trouble} Trying again each 16 s.")
-        self._trouble = trouble
 
     def _withdraw(self) -> None:
         for segment in (self._segment, self._orphan):

@@ -11,11 +11,11 @@ import socket
 import stat as file_kind
 import struct
 from collections.abc import Callable
-from typing import Final
 
 from refclock.errors import PortError
 from refclock.model import Decision, Publish
-from refclock.sinks.journal import ERR, NOTICE
+from refclock.sinks.journal import NOTICE
+from refclock.sinks.retrying import Retrying
 from refclock.units import NS_PER_S, NS_PER_US
 
 # struct sock_sample (chrony 4.3, refclock_sock.c): tv_sec, tv_usec, offset (s), pulse, leap, padding, magic.
@@ -23,7 +23,6 @@ _SAMPLE = struct.Struct("@qqdiiii")
 SIZE = 40
 MAGIC = 0x534F434B
 _NO_PULSE = 0
-_CHECK_NS: Final = 16 * NS_PER_S
 _ROOT = 0
 _WRITE_BY_ALL = 0o002
 _PATH_LIMIT = 107  # unix(7): sun_path holds 108 bytes, one of them the final NUL
@@ -75,16 +74,13 @@ def absent(path: str, number: int) -> PortError:
     )
 
 
-class ChronySock:
+class ChronySock(Retrying):
     """Sends each Publish as one datagram, at once. chronyd may come, go and come again."""
 
     def __init__(self, path: str, log: Callable[[int, str], None]) -> None:
-        self.name = f"chrony SOCK {path}"
+        super().__init__(f"chrony SOCK {path}", log, "Trying again.")
         self._path = path
-        self._log = log
         self._socket: socket.socket | None = None
-        self._trouble = "not opened yet"
-        self._check_at_raw_ns = 0
         self._sent = self._dropped = 0
 
     def open(self) -> None:
@@ -132,10 +128,7 @@ class ChronySock:
 
     def tend(self, raw_ns: int) -> None:
         """Each 16 s: connect if that failed, so that trouble is seen before there is a second to send."""
-        if raw_ns < self._check_at_raw_ns:
-            return
-        self._check_at_raw_ns = raw_ns + _CHECK_NS
-        if self._socket is None:
+        if self._due(raw_ns) and self._socket is None:
             self._retry()
 
     def state(self) -> str:
@@ -154,14 +147,3 @@ class ChronySock:
         line, self._socket = self._socket, None
         if line is not None:
             line.close()
-
-    def _retry(self) -> None:
-        try:
-            self.open()
-        except PortError as error:
-            self._complain(str(error))
-
-    def _complain(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            self._log(ERR, f"{trouble} Trying again.")
-        self._trouble = trouble

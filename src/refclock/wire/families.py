@@ -5,28 +5,32 @@ The configuration, ``decode``, ``simulate``, the documents and the fuzzer take t
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from refclock.wire import (
-    csac,
-    garmin,
-    gpsdjson,
-    hp,
-    hp5071,
-    jackson,
-    nmea,
-    oncore,
-    prs10,
-    sa5x,
-    sirf,
-    timecode,
-    tsip,
-    tsip1,
-    ubx,
-)
 from refclock.wire.dialogue import Dialogue
 from refclock.wire.framing import Framer
-from refclock.wire.nmea import bare
+
+if TYPE_CHECKING:
+    # What the rows name. They read a family's file when it is first wanted: a daemon hears one of twenty.
+    from refclock.wire import (  # noqa: F401
+        csac,
+        garmin,
+        gpsdjson,
+        hp,
+        hp5071,
+        jackson,
+        nmea,
+        oncore,
+        prs10,
+        sa5x,
+        sirf,
+        timecode,
+        tsip,
+        tsip1,
+        ubx,
+    )
+    from refclock.wire.nmea import bare  # noqa: F401
 
 AUTO = "auto"
 # What stands for a family where a standard has no serial line at all; "none" is the same in other words.
@@ -40,8 +44,8 @@ class Family:
     ``checked``: its frames carry a checksum, so that `auto` may look for them on any line; others are
     believed where the operator names them, or by the rule of `recognise`. ``baud`` and ``framing`` are what
     its receivers usually come with. ``label_edge`` and ``timescale`` say for people what its labels are;
-    for the program each label says its own (`report.Label`). ``dialogue``: what it is asked, where it speaks
-    (or tells its health) only then. ``beside``: families whose messages come on the same line.
+    for the program each label says its own (`report.Label`). ``asked``: what it is asked, where it speaks (or
+    tells its health) only then. ``beside``: families whose messages come on the same line.
     ``says``: "time", "leap" (seconds), "health", "sawtooth"; nothing at all for a family that is recognised
     only to tell the operator, in ``advice``, what to do about it.
     """
@@ -54,7 +58,7 @@ class Family:
     framing: str = "8N1"
     label_edge: str = "previous"
     timescale: str = "utc"
-    dialogue: Dialogue | None = None
+    asked: Callable[[], Dialogue] | None = None
     beside: tuple[str, ...] = ()
     says: tuple[str, ...] = ("time",)
     advice: str = ""
@@ -62,94 +66,120 @@ class Family:
     @property
     def polled(self) -> bool:
         """It is asked."""
-        return self.dialogue is not None
+        return self.asked is not None
+
+    @property
+    def dialogue(self) -> Dialogue | None:
+        """What it is asked; None where nothing is."""
+        return None if self.asked is None else self.asked()
+
+
+def _framer(module: str, *how: str) -> Callable[[], Framer]:
+    """Makes the framer of a file of this room."""
+
+    def make() -> Framer:
+        framer: Framer = import_module(f"refclock.wire.{module}").Framer(*how)
+        return framer
+
+    return make
+
+
+def _dialogue(module: str) -> Callable[[], Dialogue]:
+    """The dialogue of a file of this room."""
+
+    def asked() -> Dialogue:
+        dialogue: Dialogue = import_module(f"refclock.wire.{module}").DIALOGUE
+        return dialogue
+
+    return asked
 
 
 # Where frames of two families could begin at the same byte, the earlier row is tried first; where a line
 # carries several, the earlier row is what a configuration should name.
 _ROWS = (
     Family(
-        ubx.PROTOCOL, "u-blox UBX", ubx.Framer, baud=38400, label_edge="previous, TIM-TP next",
+        "ubx", "u-blox UBX", _framer("ubx"), baud=38400, label_edge="previous, TIM-TP next",
         says=("time", "leap", "health", "sawtooth"),
     ),
     Family(
-        tsip1.PROTOCOL, "Trimble TSIP version 1 (RES 720)", tsip1.Framer, baud=115200,
+        "tsip1", "Trimble TSIP version 1 (RES 720)", _framer("tsip1"), baud=115200,
         timescale="gps or utc", says=("time", "leap", "health"),
     ),
     Family(
-        tsip.PROTOCOL, "Trimble TSIP (Thunderbolt; RES SMT 360, Palisade and Acutime with 8O1)",
-        tsip.Framer, checked=False, timescale="gps or utc", says=("time", "leap", "health"),
+        "tsip", "Trimble TSIP (Thunderbolt; RES SMT 360, Palisade and Acutime with 8O1)",
+        _framer("tsip"), checked=False, timescale="gps or utc", says=("time", "leap", "health"),
         advice="nothing; or have it label in UTC: 8E-A2 03",
     ),
     Family(
-        oncore.PROTOCOL, "Motorola Oncore binary", oncore.Framer, timescale="utc or gps",
+        "oncore", "Motorola Oncore binary", _framer("oncore"), timescale="utc or gps",
         says=("time", "leap", "health", "sawtooth"),
         advice="with 6 or 8 channels have @@Aw and @@Bo sent each second; UTC is @@Aw 01",
     ),
-    Family(nmea.PROTOCOL, "NMEA 0183", nmea.Framer, says=("time", "leap", "health")),
+    Family("nmea", "NMEA 0183", _framer("nmea"), says=("time", "leap", "health")),
     Family(
-        bare.PROTOCOL, "NMEA without checksums (HP 58534A)", bare.Framer, checked=False,
+        "nmea-unchecked", "NMEA without checksums (HP 58534A)", _framer("nmea.bare"), checked=False,
         says=("time", "leap", "health"), advice="where it can be told to send checksums, do, and use nmea",
     ),
     Family(
-        "meinberg", "Meinberg Standard, Uni Erlangen", partial(timecode.Framer, "meinberg"), checked=False,
+        "meinberg", "Meinberg Standard, Uni Erlangen", _framer("timecode", "meinberg"), checked=False,
         timescale="UTC where it says so", says=("time", "leap", "health"),
         advice="set the string's zone to UTC",
     ),
     Family(
-        "spectracom", "Spectracom formats 0, 1, 2, 3", partial(timecode.Framer, "spectracom"), checked=False,
+        "spectracom", "Spectracom formats 0, 1, 2, 3", _framer("timecode", "spectracom"), checked=False,
         timescale="UTC (2), where it says so (0, 3), unstated (1)", says=("time", "leap", "health"),
         advice="choose format 2 or 3 at UTC: 0 has no year, 1 no zone",
     ),
     Family(
-        "truetime", "TrueTime XL-DC, Spectracom 9", partial(timecode.Framer, "truetime"), checked=False,
+        "truetime", "TrueTime XL-DC, Spectracom 9", _framer("timecode", "truetime"), checked=False,
         timescale="unstated", says=("time", "health"), advice="no year, no zone: see below",
     ),
     Family(
-        "arbiter", "Arbiter B5", partial(timecode.Framer, "arbiter"), checked=False,
+        "arbiter", "Arbiter B5", _framer("timecode", "arbiter"), checked=False,
         timescale="unstated", says=("time", "health"), advice="no zone: see below",
     ),
     Family(
-        "zyfer", "FEI-Zyfer !TIME", partial(timecode.Framer, "zyfer"), checked=False,
+        "zyfer", "FEI-Zyfer !TIME", _framer("timecode", "zyfer"), checked=False,
         timescale="UTC where it says so", says=("time", "health"), advice="set it to UTC (mode 2)",
     ),
     Family(
-        gpsdjson.PROTOCOL, "gpsd's JSON (the line itself is gpsd's)", gpsdjson.Framer, checked=False,
+        "gpsd", "gpsd's JSON (the line itself is gpsd's)", _framer("gpsdjson"), checked=False,
         says=("time", "health"),
     ),
     Family(
-        hp.PROTOCOL, "HP, Symmetricom 58503A, Z3801A, Z3805A", hp.Framer, checked=False, label_edge="next",
+        "hp", "HP, Symmetricom 58503A, Z3801A, Z3805A", _framer("hp"), checked=False, label_edge="next",
         timescale="UTC once its zone is told", says=("time", "leap", "health"),
-        dialogue=hp.DIALOGUE, advice="leave its echo on; a Z3801A wants 19200 7O1",
+        asked=_dialogue("hp"), advice="leave its echo on; a Z3801A wants 19200 7O1",
     ),
     Family(
-        jackson.PROTOCOL, "Jackson Labs: NMEA, and health by SCPI", jackson.Framer, checked=False,
-        baud=115200, says=("time", "health"), dialogue=jackson.DIALOGUE, beside=(nmea.PROTOCOL,),
+        "jackson-labs", "Jackson Labs: NMEA, and health by SCPI", _framer("jackson"), checked=False,
+        baud=115200, says=("time", "health"), asked=_dialogue("jackson"), beside=("nmea",),
         advice="switch its NMEA on: GPGGA, GPRMC or GPZDA each second",
     ),
     Family(
-        hp5071.PROTOCOL, "5071A cesium", hp5071.Framer, checked=False, label_edge="none", timescale="none",
-        says=("health",), dialogue=hp5071.DIALOGUE, advice="name its baud rate; set its pulse to UTC by hand",
+        "5071a", "5071A cesium", _framer("hp5071"), checked=False, label_edge="none", timescale="none",
+        says=("health",), asked=_dialogue("hp5071"),
+        advice="name its baud rate; set its pulse to UTC by hand",
     ),
     Family(
-        csac.PROTOCOL, "CSAC SA.45s, SA65", csac.Framer, checked=False, baud=57600, label_edge="none",
-        timescale="none", says=("health",), dialogue=csac.DIALOGUE, advice="set its pulse to UTC by hand",
+        "csac", "CSAC SA.45s, SA65", _framer("csac"), checked=False, baud=57600, label_edge="none",
+        timescale="none", says=("health",), asked=_dialogue("csac"), advice="set its pulse to UTC by hand",
     ),
     Family(
-        sa5x.PROTOCOL, "SA5X rubidium", sa5x.Framer, checked=False, baud=57600, label_edge="none",
-        timescale="none", says=("health",), dialogue=sa5x.DIALOGUE, advice="set its pulse to UTC by hand",
+        "sa5x", "SA5X rubidium", _framer("sa5x"), checked=False, baud=57600, label_edge="none",
+        timescale="none", says=("health",), asked=_dialogue("sa5x"), advice="set its pulse to UTC by hand",
     ),
     Family(
-        prs10.PROTOCOL, "SRS PRS10, FS725 rubidium", prs10.Framer, checked=False, label_edge="none",
-        timescale="none", says=("health",), dialogue=prs10.DIALOGUE, advice="set its pulse to UTC by hand",
+        "prs10", "SRS PRS10, FS725 rubidium", _framer("prs10"), checked=False, label_edge="none",
+        timescale="none", says=("health",), asked=_dialogue("prs10"), advice="set its pulse to UTC by hand",
     ),
     Family(
-        sirf.PROTOCOL, "SiRF binary", sirf.Framer, says=(),
+        "sirf", "SiRF binary", _framer("sirf"), says=(),
         advice="switch it to NMEA: stop whatever has the port, and run `gpsctl -f -n DEVICE` (Debian: "
         "gpsd-clients)",
     ),
     Family(
-        garmin.PROTOCOL, "Garmin binary", garmin.Framer, says=(),
+        "garmin", "Garmin binary", _framer("garmin"), says=(),
         advice="switch it to NMEA: send the bytes 10 0A 02 26 00 CE 10 03, then $PGRMC1,,1 and CR LF; turn "
         "it off and on",
     ),

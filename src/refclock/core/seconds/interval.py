@@ -98,3 +98,14 @@ def shared_by(intervals: Sequence[Interval], count: int) -> Interval:
         if sum(other.holds(point) for other in intervals) >= count
     ]
     return Interval(min(points), max(points), intervals[0].as_of_ns)
+
+
+def agreed(told: Sequence[Interval], known: int, least: int) -> tuple[Interval, int] | None:
+    """What a majority of all ``known`` sources says, and how many of them share a point; None without one,
+    or where fewer than ``least`` speak: silence must never make a minority the majority.
+
+    As many as a majority can outvote may lie; what all the others share holds the truth.
+    """
+    needed = known // 2 + 1
+    found = majority(told, needed) if len(told) >= least else None
+    return None if found is None else (shared_by(told, len(told) - (known - needed)), found[1])

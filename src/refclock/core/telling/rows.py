@@ -3,6 +3,7 @@
 from refclock.core.rules.reasons import REASONS
 from refclock.core.seconds.interval import Interval
 from refclock.core.trust.vetting import Vetting
+from refclock.core.witness.ntp import Peer
 from refclock.units import NS_PER_S
 
 Fields = dict[str, object]
@@ -23,15 +24,8 @@ def witness_rows(vetting: Vetting, raw_ns: int) -> list[Fields]:
     wide = witnesses.quorum.at(raw_ns, witnesses.rate, vetting.limits.ntp_max_age_ns)
     if quorum is None and wide is not None:
         detail += ", but wider than E_q (quorum_error_us)"
-    age = min(
-        (raw_ns - peer.answers[-1].interval.as_of_ns for peer in known.values() if peer.answers), default=None
-    )
-    rows.append(_row("ntp", quorum, middle, age, detail))
-    for name, peer in known.items():
-        said = peer.interval(raw_ns, witnesses.rate, raw_ns - vetting.limits.ntp_max_age_ns)
-        age = raw_ns - peer.answers[-1].interval.as_of_ns if peer.answers else None
-        detail = "falseticker" if peer.falseticker else peer.refusal.reason if peer.refusal else ""
-        rows.append(_row(f"ntp:{name}", said, middle, age, detail))
+    rows.append(_row("ntp", quorum, middle, witnesses.quorum.age_ns(raw_ns), detail))
+    rows += [_peer_row("ntp", peer, vetting, raw_ns, middle) for peer in known.values()]
     rtc = witnesses.rtc
     detail = ""
     if rtc.follows_system:
@@ -56,7 +50,7 @@ def witness_rows(vetting: Vetting, raw_ns: int) -> list[Fields]:
 def _further_rows(vetting: Vetting, raw_ns: int, middle: int | None) -> list[Fields]:
     """The witnesses of core.witness.further, those that are configured or were heard."""
     rate, further, rows = vetting.witnesses.rate, vetting.witnesses.further, []
-    phc, chrony = further.phc, further.chrony
+    phc, chrony, realm = further.phc, further.chrony, further.realm
     if vetting.policy.phc is not None or phc.present:
         detail = "" if phc.anchored else "has no date before the first feed" if phc.present else "not heard"
         detail = REASONS[phc.fault].words if phc.fault else detail
@@ -64,25 +58,18 @@ def _further_rows(vetting: Vetting, raw_ns: int, middle: int | None) -> list[Fie
     if vetting.policy.chrony is not None or chrony.peers:
         detail = f"{chrony.agreeing} of {len(chrony.peers)} agree" if chrony.peers else "not heard"
         rows.append(_row("chrony", chrony.at(raw_ns, rate), middle, chrony.age_ns(raw_ns), detail))
-    for name, peer in chrony.peers.items():
-        said = peer.interval(raw_ns, rate, raw_ns - vetting.limits.ntp_max_age_ns)
-        age, detail = raw_ns - peer.answers[-1].interval.as_of_ns, "falseticker" if peer.falseticker else ""
-        rows.append(_row(f"chrony:{name}", said, middle, age, detail))
-    return rows + _realm_rows(vetting, raw_ns, middle)
-
-
-def _realm_rows(vetting: Vetting, raw_ns: int, middle: int | None) -> list[Fields]:
-    """The realm's other KDCs."""
-    rate, realm, rows = vetting.witnesses.rate, vetting.witnesses.further.realm, []
+    rows += [_peer_row("chrony", peer, vetting, raw_ns, middle) for peer in chrony.peers.values()]
     if realm.kdcs:
         detail = f"{realm.agreeing} of {len(realm.kdcs)} agree"
         rows.append(_row("realm", realm.at(raw_ns, rate), middle, realm.age_ns(raw_ns), detail))
-    for name, kdc in realm.kdcs.items():
-        heard = kdc.heard
-        said = heard.interval(raw_ns, rate, raw_ns - vetting.limits.ntp_max_age_ns)
-        age = raw_ns - heard.answers[-1].interval.as_of_ns if heard.answers else None
-        rows.append(_row(f"kdc:{name}", said, middle, age, "falseticker" if heard.falseticker else ""))
-    return rows
+    return rows + [_peer_row("kdc", kdc.heard, vetting, raw_ns, middle) for kdc in realm.kdcs.values()]
+
+
+def _peer_row(kind: str, peer: Peer, vetting: Vetting, raw_ns: int, middle: int | None) -> Fields:
+    """One server, source or KDC, by the narrowest of its answers."""
+    said = peer.interval(raw_ns, vetting.witnesses.rate, raw_ns - vetting.limits.ntp_max_age_ns)
+    detail = "falseticker" if peer.falseticker else peer.refusal.reason if peer.refusal else ""
+    return _row(f"{kind}:{peer.name}", said, middle, peer.age_ns(raw_ns), detail)
 
 
 def _row(name: str, interval: Interval | None, middle: int | None, age_ns: int | None, detail: str) -> Fields:

@@ -5,10 +5,10 @@ taken through its own stamp's pair of REALTIME and RAW, at once, and ages on the
 what chrony does with the system clock afterwards does not touch it. It may veto a second, never set one.
 """
 
-from refclock.core.seconds.interval import Interval, RawRate, majority, shared_by
+from refclock.core.seconds.interval import Interval, RawRate, agreed
 from refclock.core.seconds.leap import LeapSeconds
 from refclock.core.seconds.pairing import Refused
-from refclock.core.witness.ntp import Answer, Peer
+from refclock.core.witness.ntp import Answer, Peer, youngest_ns
 from refclock.model import SourceReport
 from refclock.policy import Limits
 from refclock.units import NS_PER_S, PPT_PER_PPM, S_PER_DAY, scale_up
@@ -70,10 +70,7 @@ class ChronySources:
         since = raw_ns - self._limits.ntp_max_age_ns
         said = {name: peer.interval(raw_ns, rate, since) for name, peer in self.peers.items()}
         told = [one for one in said.values() if one is not None]
-        needed = len(self.peers) // 2 + 1
-        found = majority(told, needed)
-        self.agreeing = 0 if found is None else found[1]
-        self._interval = None if found is None else shared_by(told, len(told) - (len(self.peers) - needed))
+        self._interval, self.agreeing = agreed(told, len(self.peers), 1) or (None, 0)
         for name, one in said.items():
             off = self._interval is not None and one is not None and not one.meets(self._interval)
             self.peers[name].falseticker = off
@@ -88,4 +85,4 @@ class ChronySources:
 
     def age_ns(self, raw_ns: int) -> int | None:
         """Time since the last report that was used."""
-        return min((raw_ns - one.answers[-1].interval.as_of_ns for one in self.peers.values()), default=None)
+        return youngest_ns(self.peers.values(), raw_ns)

@@ -4,9 +4,10 @@ An unauthenticated answer may veto a second; it never sets one. Each check is on
 or a measured library slip made necessary (RFC 5905, sections 7.3, 8 and 9.2; docs/vetting.md).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from refclock.core.seconds.interval import Interval, RawRate, majority, shared_by
+from refclock.core.seconds.interval import Interval, RawRate, agreed
 from refclock.model import NtpReply
 from refclock.policy import Limits
 from refclock.units import NS_PER_S, scale_up
@@ -134,10 +135,20 @@ class Peer:
                     best, least = told, width
         return None if best is None else best.at(raw_ns, rate)
 
+    def age_ns(self, raw_ns: int) -> int | None:
+        """Time since its latest good answer; None before the first."""
+        return raw_ns - self.answers[-1].interval.as_of_ns if self.answers else None
+
     @property
     def leap(self) -> int:
         """The leap indicator of the latest good answer."""
         return self.answers[-1].leap if self.answers else 0
+
+
+def youngest_ns(peers: Iterable[Peer], raw_ns: int) -> int | None:
+    """Time since the latest good answer of any of them; None before the first."""
+    ages = (peer.age_ns(raw_ns) for peer in peers)
+    return min((age for age in ages if age is not None), default=None)
 
 
 class Quorum:
@@ -160,21 +171,15 @@ class Quorum:
         """The interval that holds the truth if a majority is honest, how many share a point, and what each
         server says, from the answers that came at ``since_ns`` or later.
 
-        No quorum without three live servers and a majority of all that are known: silence must never
-        make a minority the majority.
+        No quorum without three live servers and a majority of all that are known.
         """
         live = {
             peer.name: interval
             for peer in self.peers.values()
             if (interval := peer.interval(raw_ns, rate, since_ns)) is not None
         }
-        needed = len(self.peers) // 2 + 1
-        told = list(live.values())
-        found = majority(told, needed) if len(told) >= _MIN_LIVE else None
-        if found is None:
-            return None, 0, live
-        # As many as a majority can outvote may lie; what all the others share holds the truth.
-        return shared_by(told, len(told) - (len(self.peers) - needed)), found[1], live
+        found = agreed(list(live.values()), len(self.peers), _MIN_LIVE)
+        return (None, 0, live) if found is None else (*found, live)
 
     def refresh(self, raw_ns: int, rate: RawRate, max_age_ns: int) -> list[Peer]:
         """Form the quorum anew; returns the servers that have just become falsetickers."""
@@ -194,6 +199,10 @@ class Quorum:
         if self.interval is None or raw_ns - self.interval.as_of_ns > max_age_ns:
             return None
         return self.interval.at(raw_ns, rate)
+
+    def age_ns(self, raw_ns: int) -> int | None:
+        """Time since the latest good answer of any; None before the first."""
+        return youngest_ns(self.peers.values(), raw_ns)
 
     def leap_votes(self, leap: int) -> int:
         """How many servers of the quorum announce this leap indicator (RFC 5905, figure 9)."""

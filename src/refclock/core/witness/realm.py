@@ -7,14 +7,13 @@ taken to be within ``realm_error_ms`` of UTC, and never counts as agreeing. One 
 
 from dataclasses import dataclass
 
-from refclock.core.seconds.interval import Interval, RawRate, majority, shared_by
+from refclock.core.seconds.interval import Interval, RawRate, agreed
 from refclock.core.seconds.leap import LeapSeconds
 from refclock.core.seconds.pairing import Refused
-from refclock.core.witness.ntp import Answer, Peer
+from refclock.core.witness.ntp import Answer, Peer, youngest_ns
 from refclock.model import Accuse, KdcReply
 from refclock.policy import Policy
 from refclock.units import NS_PER_S, scale_up
-from refclock.wire.krb5 import KdcClock, KdcQuestion, decode_answer
 
 # One KDC alone is no majority; it may stray, and is named.
 _MIN_LIVE = 2
@@ -59,6 +58,9 @@ class Realm:
         kdc = self.kdcs.get(event.peer)
         if kdc is None or event.data is None:
             return Refused(raw_ns, "kdc-lost", 0, 0)
+        # Only a host with [realm] hears of a KDC.
+        from refclock.wire.krb5 import KdcClock, KdcQuestion, decode_answer  # noqa: PLC0415
+
         said = decode_answer(event.data, KdcQuestion(self._realm, event.cookie))
         if not isinstance(said, KdcClock):
             return Refused(raw_ns, said.reason, said.value, said.limit)
@@ -81,19 +83,12 @@ class Realm:
         self._form(raw_ns, rate)
         return None
 
-    def _said(self, raw_ns: int, rate: RawRate) -> dict[str, Interval]:
-        since_ns = raw_ns - self._limits.ntp_max_age_ns
-        told = {name: kdc.heard.interval(raw_ns, rate, since_ns) for name, kdc in self.kdcs.items()}
-        return {name: one for name, one in told.items() if one is not None}
-
     def _form(self, raw_ns: int, rate: RawRate) -> None:
         """A majority of all KDCs, and two at least, must share a point."""
-        told = list(self._said(raw_ns, rate).values())
-        needed = len(self.kdcs) // 2 + 1
-        found = majority(told, needed) if len(told) >= _MIN_LIVE else None
-        self.agreeing = 0 if found is None else found[1]
-        liars = len(self.kdcs) - needed
-        self._interval = None if found is None else shared_by(told, len(told) - liars)
+        since_ns = raw_ns - self._limits.ntp_max_age_ns
+        said = (kdc.heard.interval(raw_ns, rate, since_ns) for kdc in self.kdcs.values())
+        told = [one for one in said if one is not None]
+        self._interval, self.agreeing = agreed(told, len(self.kdcs), _MIN_LIVE) or (None, 0)
 
     def at(self, raw_ns: int, rate: RawRate) -> Interval | None:
         """What they agree on, as of now; None where they do not, or were silent for too long."""
@@ -117,5 +112,4 @@ class Realm:
 
     def age_ns(self, raw_ns: int) -> int | None:
         """Time since the last answer that was used."""
-        heard = [kdc.heard.answers[-1].interval.as_of_ns for kdc in self.kdcs.values() if kdc.heard.answers]
-        return raw_ns - max(heard) if heard else None
+        return youngest_ns((kdc.heard for kdc in self.kdcs.values()), raw_ns)
