@@ -6,6 +6,7 @@ reports an ICMP refusal, and bound to a fresh port.
 
 import os
 import socket
+from abc import ABC, abstractmethod
 from contextlib import suppress
 
 from refclock.errors import PortError
@@ -26,10 +27,8 @@ _RESOLVE_AFTER_LOSSES = 8
 Address = tuple[int, tuple[object, ...]]  # address family, and what connect() takes
 
 
-class QueryPort(DevicePort):
-    """One server. A subclass provides ``_ask``, which connects and sets ``_t1_ns`` and ``_wake_ns``, the
-    time-out; ``_answers``; ``_reply``; ``_taken``; and ``_plan``, which ends a query and sets ``_wake_ns``
-    to the time of the next.
+class QueryPort(DevicePort, ABC):
+    """One server. A subclass says what is asked, and what of it is an answer.
 
     Names are resolved on opening and after eight losses in a row. The resolver is the C library's and
     **blocks**: it delays that iteration of the loop by as long as it takes. Use numeric addresses, which
@@ -51,22 +50,25 @@ class QueryPort(DevicePort):
         self._t1_ns = 0
         self._wrong = 0  # datagrams of this query that answer something else
 
+    @abstractmethod
     def _ask(self) -> list[Event]:
-        raise NotImplementedError
+        """Connect and send the query; set ``_t1_ns``, and ``_wake_ns`` to its time-out."""
 
+    @abstractmethod
     def _answers(self, data: bytes) -> bool:
         """Whether this is the answer to the query."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _reply(self, when: stamp.Stamp, data: bytes | None) -> Event:
-        raise NotImplementedError
+        """The event of an answer, or of its loss (None)."""
 
+    @abstractmethod
     def _taken(self, data: bytes) -> None:
         """The answer was passed on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _plan(self) -> None:
-        raise NotImplementedError
+        """The query has ended: set ``_wake_ns`` to the time of the next."""
 
     def _open(self) -> str:
         self._resolve()

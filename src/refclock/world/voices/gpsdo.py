@@ -1,5 +1,7 @@
 """NMEA 0183 as disciplined clocks speak it, each with the sentence that tells of its oscillator."""
 
+from abc import ABC, abstractmethod
+
 from refclock.units import GPS_EPOCH_S, S_PER_WEEK
 from refclock.world import encoders
 from refclock.world.chance import Chance
@@ -12,7 +14,7 @@ _PHASE_KEPT_S, _TOLD_S = 100, 60  # Jackson Labs: status 5 for so long, and hold
 _GPS_HOLDOVER, _JAMMED = 0x10, 0x800
 
 
-class _Disciplined(Voice):
+class _Disciplined(Voice, ABC):
     """Knows whether it ever had a fix, and for how long it has been without."""
 
     def __init__(self, chance: Chance, start_s: int) -> None:
@@ -29,9 +31,9 @@ class _Disciplined(Voice):
             *self.own(label, moment),
         ]
 
+    @abstractmethod
     def own(self, label: Label, moment: Moment) -> list[bytes]:
         """The vendor's own sentences."""
-        raise NotImplementedError
 
 
 class JacksonLabs(_Disciplined):

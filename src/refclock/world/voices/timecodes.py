@@ -4,6 +4,7 @@ The lines are made here from the manuals, not with the codec's help. A clock tha
 by its own oscillator, and after ten minutes calls that no time any more.
 """
 
+from abc import ABC, abstractmethod
 from datetime import date
 
 from refclock.units import S_PER_DAY
@@ -19,7 +20,7 @@ _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 _DAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 
 
-class Clock(Voice):
+class Clock(Voice, ABC):
     """What all have in common: the state that the flags tell."""
 
     on_time = 0
@@ -36,9 +37,9 @@ class Clock(Voice):
         state = GOOD if good else COASTING if self._fixed and self._held_s <= _HELD_S else BAD
         return [self.line(label.when, state, self._leap(label, moment), moment).encode("ascii")]
 
+    @abstractmethod
     def line(self, when: Civil, state: int, leap_s: int | None, moment: Moment) -> str:
         """One second's line; ``leap_s`` is how long it is to the leap second that is announced."""
-        raise NotImplementedError
 
     def _leap(self, label: Label, moment: Moment) -> int | None:
         if not moment.change or moment.change_at_s is None:
