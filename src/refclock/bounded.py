@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from time import CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, clock_gettime_ns
 from typing import TYPE_CHECKING
 
-from refclock.errors import BoundExceededError, NotVettedError
+from refclock.errors import BoundExceededError, NotVettedError, RefclockError
 from refclock.units import NS_PER_S, show_ns
 from refclock.wire.timefile import NO_TIME, SIZE, TimeRecord, decode
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-DEFAULT_PATH = "/run/refclock/time"
+# Where the daemons of a host keep what others read: NAME.time and NAME.sock of each.
+DIRECTORY = "/run/refclock"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 TIME_NAMESPACE = "/proc/self/ns/time"
 # A record is written in a microsecond; who finds it torn so often finds something else.
@@ -80,7 +81,7 @@ _NOTHING = TimeRecord(0, 0, 0, 0, 0, 0, 0, 0, 0, b"", NO_TIME, 0, ())
 class TimeReader:
     """Reads one daemon's time file, mapped into memory once."""
 
-    def __init__(self, path: str = DEFAULT_PATH) -> None:
+    def __init__(self, path: str) -> None:
         """Raises NotVettedError where there is no file, or one that anybody may have written."""
         self.path = path
         try:
@@ -167,7 +168,22 @@ class TimeReader:
         self._memory.close()
 
 
-_readers: dict[str, TimeReader] = {}
+# None is the file of the host's only daemon.
+_readers: dict[str | None, TimeReader] = {}
+
+
+def only_file(suffix: str, what: str, error: type[RefclockError]) -> str:
+    """The one ``NAME.suffix`` in DIRECTORY (or ``suffix`` itself). Raises ``error`` where there is none, or
+    several, of what is called ``what``."""
+    try:
+        names = sorted(name for name in os.listdir(DIRECTORY) if name.rpartition(".")[2] == suffix)
+    except OSError as problem:
+        raise error(f"{DIRECTORY}: {problem.strerror}; start refclock, or name its {what}.") from None
+    if not names:
+        raise error(f"{DIRECTORY}: no {what} is there; start refclock, or name its {what}.")
+    if len(names) > 1:
+        raise error(f"{DIRECTORY}: several daemons have a {what} there ({', '.join(names)}); name one.")
+    return f"{DIRECTORY}/{names[0]}"
 
 
 def suspended_ns() -> int:
@@ -185,25 +201,31 @@ def suspended_ns() -> int:
     return told_ns
 
 
-def now(max_error: "float | timedelta" = 1.0, *, path: str = DEFAULT_PATH) -> BoundedTime:
+def now(max_error: "float | timedelta" = 1.0, *, path: str | None = None) -> BoundedTime:
     """UTC with its bound, as the refclock daemon of this host vouches for it.
 
     ``max_error`` (seconds, or a timedelta) is how far UTC may be off for the caller's purpose; ``path`` the
-    daemon's [time] file. Raises NotVettedError where nobody vouches for a time, BoundExceededError where it
-    is known less closely than that: both are TimeUnavailableError. Nothing is asked over a network, and
-    nothing waits. Safe in threads, and after a fork.
+    daemon's [time] file, where the host has several (the only one in /run/refclock). Raises NotVettedError
+    where nobody vouches for a time, BoundExceededError where it is known less closely than that: both are
+    TimeUnavailableError. Nothing is asked over a network, and nothing waits. Safe in threads, and after a
+    fork.
     """
     reader = _readers.get(path)
     if reader is None:
-        reader = _readers[path] = TimeReader(path)
+        reader = _readers[path] = TimeReader(path or _time_file())
     try:
         return reader.now(max_error)
     except NotVettedError:
-        if not reader.replaced:
+        found = path or _time_file()
+        if found == reader.path and not reader.replaced:
             raise
         # Not closed here: another thread may be reading it.
-        reader = _readers[path] = TimeReader(path)
+        reader = _readers[path] = TimeReader(found)
         return reader.now(max_error)
+
+
+def _time_file() -> str:
+    return only_file("time", "time file", NotVettedError)
 
 
 def get_server_time(max_error: "float | timedelta" = 1.0) -> BoundedTime:

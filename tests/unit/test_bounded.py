@@ -188,9 +188,55 @@ def test_no_reader_ever_sees_a_torn_record(writer):
         thread.join()
 
 
-def test_the_server_s_time_is_the_same(writer, monkeypatch):
+@pytest.fixture
+def alone(writer, tmp_path, monkeypatch):
+    """The writer's directory is the one in which daemons keep their files."""
+    monkeypatch.setattr(bounded, "DIRECTORY", str(tmp_path))
     writer.write()
-    monkeypatch.setattr(refclock.now, "__kwdefaults__", {"path": writer.path})
+    yield tmp_path
+    reader = bounded._readers.pop(None, None)
+    if reader is not None:
+        reader.close()
+
+
+def test_the_only_daemon_s_file_need_not_be_named(alone, writer, capsys):
+    assert refclock.now().state == "vetted"
+    (alone / "receiver.sock").touch()
+    assert main(["now"]) == 0
+    assert " vetted " in capsys.readouterr().out
+    # Another receiver took its place: the file has another name.
+    writer.write(state=NO_TIME)
+    os.rename(alone / "time", alone / "ublox.time")
+    other = Writer(str(alone / "ublox.time"))
+    other.write()
+    assert refclock.now().state == "vetted"
+    other.close()
+
+
+def test_of_several_daemons_files_one_must_be_named(alone, writer, capsys):
+    other = Writer(str(alone / "b.time"))
+    other.write()
+    with pytest.raises(
+        refclock.NotVettedError, match=r"several daemons have a time file there \(b\.time, time\)"
+    ):
+        refclock.now()
+    assert main(["now"]) == 1
+    assert "name one" in capsys.readouterr().err
+    assert main(["now", "--file", other.path]) == 0
+    bounded._readers.pop(other.path).close()
+    other.close()
+
+
+def test_no_daemon_has_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(bounded, "DIRECTORY", str(tmp_path))
+    with pytest.raises(refclock.NotVettedError, match="no time file is there; start refclock"):
+        refclock.now()
+    monkeypatch.setattr(bounded, "DIRECTORY", str(tmp_path / "none"))
+    with pytest.raises(refclock.NotVettedError, match="No such file or directory; start refclock"):
+        refclock.now()
+
+
+def test_the_server_s_time_is_the_same(alone):
     assert refclock.get_server_time().state == "vetted"
     with pytest.raises(refclock.BoundExceededError):
         refclock.get_server_time(0.001)

@@ -229,6 +229,20 @@ def test_status_without_a_configured_socket_says_what_to_add(tmp_path, capsys):
     assert "add [status] socket" in capsys.readouterr().err
 
 
+def test_of_several_daemons_one_must_be_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("refclock.bounded.DIRECTORY", str(tmp_path))
+    assert cli.main(["status"]) == 1
+    assert "no status socket is there; start refclock" in capsys.readouterr().err
+    (tmp_path / "a.sock").touch()
+    assert cli.main(["status"]) == 1
+    assert f"{tmp_path}/a.sock: no daemon answers" in capsys.readouterr().err, (
+        "the only one need not be named"
+    )
+    (tmp_path / "b.sock").touch()
+    assert cli.main(["explain"]) == 1
+    assert "several daemons have a status socket there (a.sock, b.sock); name one" in capsys.readouterr().err
+
+
 DOCUMENT: dict[str, object] = {
     "refclock_status": 1,
     "as_of": {"raw_ns": 100_000_000_000, "real_ns": 0, "unc_ns": 0},
@@ -320,6 +334,21 @@ def test_check_looks_at_the_directory_of_the_time_file(tmp_path, capsys):
     cli.main(["check", "--config", str(path)])
     shown = [line.split() for line in capsys.readouterr().out.splitlines() if "time file" in line]
     assert [line[:3] for line in shown] == [["ok", "time", "file"]]
+
+
+def test_check_names_what_two_receivers_daemons_would_share(tmp_path, capsys):
+    shared = '[receiver]\ndevice = "/dev/none"\n[state]\nfile = "{0}/state"\n[time]\nfile = "{0}/{1}.time"\n'
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.toml").write_text(shared.format(tmp_path, name))
+    (tmp_path / "broken.toml").write_text("?")
+    assert cli.main(["check", "--config", str(tmp_path / "a.toml")]) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count("another receiver") == 2
+    assert "b.toml has the same receiver.device: /dev/none" in shown
+    assert "/b.toml has the same state.file:" in shown
+    (tmp_path / "b.toml").unlink()
+    cli.main(["check", "--config", str(tmp_path / "a.toml")])
+    assert "another receiver" not in capsys.readouterr().out
 
 
 def test_check_asks_each_server_once(there, capsys, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 
 from refclock import cli
 from refclock.cli import install as verb
+from refclock.cli.neighbours import claims
 from refclock.install import placing
 from refclock.policy import PROFILES, parse_policy
 
@@ -38,7 +39,7 @@ def test_all_is_in_place_and_what_is_next_is_said(tmp_path, capsys):
         "etc/systemd/system/refclock-shm.service",
         "etc/systemd/system/refclock-wait.service",
         "etc/systemd/system/refclock-established.target",
-        "etc/systemd/system/chrony.service.d/refclock.conf",
+        "etc/systemd/system/chrony.service.d/refclock-ublox_1.conf",
         "etc/systemd/system/krb5-kdc.service.d/refclock.conf",
         "etc/sysusers.d/refclock.conf",
         "etc/tmpfiles.d/refclock.conf",
@@ -62,11 +63,35 @@ def test_the_configuration_is_one_that_the_program_reads(tmp_path, capsys, profi
     policy = parse_policy((tmp_path / CONFIG).read_text(), CONFIG)
     assert policy.profile == profile
     assert policy.receiver.device == "/dev/refclock/ublox_1"
-    assert policy.sock_path == "/run/chrony.refclock.sock"
-    assert policy.time_file == "/run/refclock/time"
+    assert policy.sock_path == "/run/chrony.refclock.ublox_1.sock"
+    assert policy.time_file == "/run/refclock/ublox_1.time"
     assert (policy.cesium is not None) is (profile == "kdc-cesium")
     gated = (tmp_path / "etc/systemd/system/krb5-kdc.service.d").exists()
     assert gated is (profile != "appserver")
+
+
+def test_two_receivers_share_nothing(tmp_path, capsys):
+    install(tmp_path)
+    first = tree(tmp_path)
+    assert cli.main(["install", "--root", str(tmp_path), "--name", "gps0", "--program", PROGRAM]) == 0
+    second = tree(tmp_path)
+    assert first.items() - second.items() == {(placing.MANIFEST, first[placing.MANIFEST])}
+    ours, theirs = (
+        parse_policy((tmp_path / f"etc/refclock/{name}.toml").read_text(), name)
+        for name in ("ublox_1", "gps0")
+    )
+    assert ours.pps is not None
+    assert theirs.pps is not None
+    assert ours.pps.device != theirs.pps.device
+    said, others = claims(ours), claims(theirs)
+    assert set(said) == {"receiver.device", "sock.path", "status.socket", "time.file", "state.file"}
+    assert not [key for key in said if said[key] == others[key]]
+    for policy, name in ((ours, "ublox_1"), (theirs, "gps0")):
+        drop_in = tmp_path / f"etc/systemd/system/chrony.service.d/refclock-{name}.conf"
+        assert f"chgrp refclock {policy.sock_path}\n" in drop_in.read_text()
+        assert f"chmod 0660 {policy.sock_path}\n" in drop_in.read_text()
+    uninstall(tmp_path)
+    assert tree(tmp_path) == {}
 
 
 def test_the_names_that_fedora_gives_its_services(tmp_path):

@@ -140,10 +140,25 @@ def test_at_its_end_it_vouches_for_nothing(path):
     sink = Sink(path)
     sink.tend(raw_ns())
     sink.publish()
-    sink.close()
-    assert record(path).state == NO_TIME
+    with path.open("rb") as reader:
+        sink.close()
+        told = decode(reader.read())
+    assert told is not None
+    assert told.state == NO_TIME
+    assert not path.exists(), "what lies there is whose daemon lives"
     assert sink.state() == "closed"
     sink.close()
+
+
+def test_another_daemon_s_file_is_not_removed(path):
+    sink = Sink(path)
+    sink.tend(raw_ns())
+    other = Sink(path)
+    other.tend(raw_ns())
+    sink.close()
+    assert path.exists()
+    other.close()
+    assert not path.exists()
 
 
 def test_a_place_that_cannot_be_written_is_told_once_and_tried_again(tmp_path):

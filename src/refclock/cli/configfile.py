@@ -2,7 +2,9 @@
 
 import argparse
 import os
+from pathlib import Path
 
+from refclock.bounded import DIRECTORY
 from refclock.errors import ConfigError
 from refclock.policy import Policy, parse_policy
 
@@ -23,6 +25,11 @@ def read_config(path: str) -> tuple[str, Policy]:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8 text; TOML is (toml.io).") from None
     return text, parse_policy(text, path)
+
+
+def usual_path(config: str, suffix: str) -> str:
+    """Where the daemon of a configuration NAME.toml keeps what others read: NAME.sock, NAME.time."""
+    return f"{DIRECTORY}/{Path(config).stem}.{suffix}"
 
 
 def whole_seconds(text: str) -> int:

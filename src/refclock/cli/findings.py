@@ -9,6 +9,7 @@ from dataclasses import replace
 from refclock.cli.asking import chrony_sources, gpsd
 from refclock.cli.chronyfindings import chrony
 from refclock.cli.finding import FAIL, OK, WARN, Finding
+from refclock.cli.neighbours import neighbours
 from refclock.cli.status import ask
 from refclock.errors import ConfigError, PortError
 from refclock.kerberos.asking import Kdc, ask_kdcs, by_system_clock
@@ -33,6 +34,7 @@ _QUORUM = 3
 def examine(policy: Policy, config: str) -> Iterator[Finding]:
     """Everything, in the order in which a person would look."""
     yield Finding("configuration", f"{config}: profile {policy.profile}, running as uid {os.geteuid()}")
+    yield from neighbours(policy, config)
     for row in policy.loosened:
         yield Finding(f"limit {row.key}", f"{row.default} -> {row.chosen}: {row.reason}", WARN)
     ports = {port.name: port for port in ports_of(policy, _memory(policy))}

@@ -66,8 +66,9 @@ def next_steps(site: Site, deeds: Sequence[Deed]) -> list[str]:
     """What is left to a person, in order."""
     config, unit = f"/etc/refclock/{site.name}.toml", f"refclock@{site.name}.service"
     into = [] if str(site.root) == "/" else [f"These are for the host whose root {site.root} is."]
-    chrony = next((one.path.split("/")[-2] for one in deeds if "/chrony" in one.path), "chrony.service.d")
-    kdc = [one.path.split("/")[-2].removesuffix(".d") for one in deeds if "/krb5" in one.path]
+    extended = [one.path.split("/")[-2].removesuffix(".d") for one in deeds if ".service.d/" in one.path]
+    chrony = next((one for one in extended if one.startswith("chrony")), "chrony.service")
+    kdc = [one for one in extended if one.startswith("krb5")]
     steps = [
         "systemd-sysusers && systemd-tmpfiles --create",
         "udevadm control --reload && udevadm trigger -s tty -s pps",
@@ -76,7 +77,7 @@ def next_steps(site: Site, deeds: Sequence[Deed]) -> list[str]:
         "systemctl daemon-reload",
         f"refclock check --config {config}",
         f"systemctl enable refclock-shm.service {unit}",
-        f"systemctl restart {chrony.removesuffix('.d')} && systemctl start {unit}",
+        f"systemctl restart {chrony} && systemctl start {unit}",
         f"refclock status, and once it is vetted: refclock enroll --config {config}",
     ]
     if kdc:

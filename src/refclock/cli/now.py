@@ -3,8 +3,8 @@
 import argparse
 import json
 
-from refclock.bounded import DEFAULT_PATH, BoundedTime, now
-from refclock.cli.configfile import read_config
+from refclock.bounded import DIRECTORY, BoundedTime, now
+from refclock.cli.configfile import read_config, usual_path
 from refclock.errors import ConfigError
 from refclock.units import NS_PER_MS, NS_PER_S, show_ns
 from refclock.wire.calendar import show_utc
@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--config", metavar="FILE", help="read the file that this configuration names")
-    where.add_argument("--file", metavar="PATH", help=f"read this file ({DEFAULT_PATH})")
+    where.add_argument("--file", metavar="PATH", help=f"read this file (the only one in {DIRECTORY})")
     parser.add_argument(
         "--max-error-ms", type=_milliseconds, default=1000, metavar="N",
         help="how far UTC may be off; known less closely, it is an error (1000)",
@@ -38,12 +38,13 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _path(args: argparse.Namespace) -> str:
+def _path(args: argparse.Namespace) -> str | None:
     if not args.config:
-        return args.file or DEFAULT_PATH
+        return args.file or None
     path = read_config(args.config)[1].time_file
     if path is None:
-        raise ConfigError(f'{args.config}: has no time file; add [time] file = "{DEFAULT_PATH}".')
+        own = usual_path(args.config, "time")
+        raise ConfigError(f'{args.config}: has no time file; add [time] file = "{own}".')
     return path
 
 

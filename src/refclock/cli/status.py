@@ -5,12 +5,12 @@ import json
 import socket
 import textwrap
 
-from refclock.cli.configfile import read_config
+from refclock.bounded import DIRECTORY, only_file
+from refclock.cli.configfile import read_config, usual_path
 from refclock.errors import ConfigError, PortError
 from refclock.units import NS_PER_S, show_ns
 
 EXAMPLE = "refclock status --json | jq .bound_ns"
-DEFAULT_SOCKET = "/run/refclock/status.sock"
 _VERSION = 1
 _TIMEOUT_S = 3.0
 _MAX_SIZE = 1 << 22
@@ -30,7 +30,7 @@ def socket_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare ``--config FILE`` and ``--socket PATH``, which say where the daemon is asked."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--config", metavar="FILE", help="ask at the socket that this configuration names")
-    where.add_argument("--socket", metavar="PATH", help=f"ask at this socket ({DEFAULT_SOCKET})")
+    where.add_argument("--socket", metavar="PATH", help=f"ask at this socket (the only one in {DIRECTORY})")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -41,12 +41,14 @@ def main(args: argparse.Namespace) -> int:
 
 
 def socket_path(args: argparse.Namespace) -> str:
-    """The socket that the arguments name. Raises ConfigError."""
+    """The socket that the arguments name, or the host's only one. Raises ConfigError, and PortError where
+    there is none or several."""
     if not args.config:
-        return args.socket or DEFAULT_SOCKET
+        return args.socket or only_file("sock", "status socket", PortError)
     policy = read_config(args.config)[1]
     if policy.status_socket is None:
-        raise ConfigError(f'{args.config}: has no status socket; add [status] socket = "{DEFAULT_SOCKET}".')
+        own = usual_path(args.config, "sock")
+        raise ConfigError(f'{args.config}: has no status socket; add [status] socket = "{own}".')
     return policy.status_socket
 
 

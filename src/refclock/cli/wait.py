@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
-from refclock.cli.configfile import configs_arguments, configs_of, read_config, whole_seconds
-from refclock.cli.status import DEFAULT_SOCKET, ask
+from refclock.cli.configfile import configs_arguments, configs_of, read_config, usual_path, whole_seconds
+from refclock.cli.status import ask
 from refclock.errors import ConfigError, PortError
 from refclock.policy import ServicesSettings
 from refclock.sinks.journal import ERR, NOTICE, WARNING, Journal
@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
     """Wait; say on standard error, and to the service manager, what for."""
     policies = [(path, read_config(path)[1]) for path in configs_of(args)]
     journal, notifier = Journal(), Notifier()
-    asked = {path: policy.status_socket or DEFAULT_SOCKET for path, policy in policies}
+    asked = {path: policy.status_socket or usual_path(path, "sock") for path, policy in policies}
     try:
         with _Ends() as ends:
             limit = _strictest([policy.services for _, policy in policies])

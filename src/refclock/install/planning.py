@@ -14,7 +14,7 @@ _UNITS = "etc/systemd/system"
 _VENDOR_UNITS = ("etc/systemd/system", "lib/systemd/system", "usr/lib/systemd/system")
 # The same services are named so by Debian, and so by Fedora and its kin.
 _CHRONY, _KDC = ("chrony.service", "chronyd.service"), ("krb5-kdc.service", "krb5kdc.service")
-_PROGRAM = b"@REFCLOCK@"
+_PROGRAM, _NAME = b"@REFCLOCK@", b"@NAME@"
 # ProtectHome= and PrivateTmp= hide these from the daemon.
 _HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")
 _PROGRAM_MAY_HOLD = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-")
@@ -58,10 +58,9 @@ def plan(site: Site) -> list[Item]:
         for unit in sorted((own / "systemd").iterdir(), key=lambda unit: unit.name)
     ]
     for service in _present(site.root, _CHRONY):
-        content = (own / "chrony" / "refclock.conf").read_bytes()
-        items.append(
-            Item(f"{_UNITS}/{service}.d/refclock.conf", content, "chrony's socket, for refclock to write to")
-        )
+        content = (own / "chrony" / "refclock.conf").read_bytes().replace(_NAME, site.name.encode())
+        path = f"{_UNITS}/{service}.d/refclock-{site.name}.conf"
+        items.append(Item(path, content, "chrony's socket, for refclock to write to"))
     if site.profile != "appserver":
         for service in _present(site.root, _KDC):
             content = (own / "krb5" / "refclock.conf").read_bytes()

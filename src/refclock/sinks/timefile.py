@@ -78,10 +78,15 @@ class TimeFile:
         return "vouching for nothing" if self._anchor is None else f"telling the time, {self._mode.value}"
 
     def close(self) -> None:
-        """Vouch for nothing any more. The file stays: its readers see that at once."""
+        """Vouch for nothing any more, which readers see at once, and remove the file, unless another daemon
+        has put its own there: what is in the directory is whose daemon lives."""
         self._anchor = None
         if self._handle is not None:
             self._tell(_raw())
+        if self._handle is not None:
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(self._handle), os.stat(self._path)):
+                    os.unlink(self._path)
             os.close(self._handle)
             self._handle = None
             self._trouble = "closed"
