@@ -15,9 +15,9 @@ import pytest
 from refclock import BUILD_UTC_S, cli
 from refclock.capture import CaptureReader
 from refclock.cli.check import rows
-from refclock.cli.finding import FAIL, WARN, Finding
 from refclock.cli.status import ask, table
 from refclock.errors import PortError
+from refclock.finding import FAIL, WARN, Finding
 from refclock.model import NtpReply
 from refclock.policy import parse_policy
 from refclock.runtime.header import port_table
@@ -406,7 +406,7 @@ def _quiet_environment(monkeypatch) -> None:
 )
 def test_check_recommends_the_socket_where_chrony_does(tmp_path, capsys, version, tables, advised):
     class Asked:
-        stdout = f"chronyd (chrony) version {version} (+CMDMON)"
+        stdout, stderr, returncode = f"chronyd (chrony) version {version} (+CMDMON)".encode(), b"", 0
 
     path = tmp_path / "c.toml"
     path.write_text(tables)
@@ -428,7 +428,9 @@ def test_check_when_chronyd_cannot_be_asked(tmp_path, capsys, monkeypatch):
     assert "install chrony; refclock steers no clock" in " ".join(capsys.readouterr().out.split())
     monkeypatch.setattr(shutil, "which", lambda _name, path: "/dev/null")
     cli.main(["check", "--config", str(path)])
-    assert "warn chronyd /dev/null: [Errno 13]" in " ".join(capsys.readouterr().out.split())
+    assert "warn chronyd /dev/null: cannot be run: Permission denied" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_the_daemon_feeds_a_socket(tmp_path, capfd):

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from refclock.cli.finding import FAIL, OK
 from refclock.cli.findings import examine
 from refclock.errors import PortError
+from refclock.finding import FAIL, OK
 from refclock.model import Mark, PortChange
 from refclock.policy import PpsSettings, ReceiverSettings, parse_policy
 from refclock.ports import identity, serialport, stamp

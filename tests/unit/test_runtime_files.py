@@ -6,8 +6,8 @@ import pytest
 
 from refclock.errors import ConfigError
 from refclock.runtime import LeapFile, StateFile
-from refclock.runtime.leapfile import parse_leap_list
 from refclock.units import NS_PER_S, S_PER_DAY
+from refclock.wire.leaplist import parse_leap_list
 
 LIST = """\
 #\tUpdated through IERS Bulletin C

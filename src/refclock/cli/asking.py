@@ -2,8 +2,8 @@
 
 import select
 
-from refclock.cli.finding import FAIL, WARN, Finding
 from refclock.errors import PortError
+from refclock.finding import FAIL, WARN, Finding
 from refclock.model import Event, PortChange, SourceReport
 from refclock.ports import Port, stamp
 from refclock.units import NS_PER_S

@@ -5,8 +5,8 @@ import textwrap
 from collections.abc import Iterable
 
 from refclock.cli.configfile import config_argument, read_config
-from refclock.cli.finding import FAIL, WARN, Finding
 from refclock.cli.findings import examine
+from refclock.finding import FAIL, WARN, Finding
 
 EXAMPLE = "refclock check --config /etc/refclock.toml"
 _WIDTH = 80

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+from refclock.chrony.ways import chrony
 from refclock.cli.asking import chrony_sources, gpsd
-from refclock.cli.chronyfindings import chrony
-from refclock.cli.finding import FAIL, OK, WARN, Finding
 from refclock.cli.neighbours import neighbours
 from refclock.cli.status import ask
 from refclock.errors import ConfigError, PortError
+from refclock.finding import FAIL, OK, WARN, Finding
 from refclock.kerberos.asking import Kdc, ask_kdcs, by_system_clock
 from refclock.model import NtpReply, PortChange, SystemClock
 from refclock.policy import Policy
@@ -19,10 +19,10 @@ from refclock.ports import Port, ports_of, stamp
 from refclock.ports.holders import holders
 from refclock.ports.once import ask_once
 from refclock.runtime import StateFile
-from refclock.runtime.leapfile import parse_leap_list
 from refclock.units import NS_PER_MS, NS_PER_S, S_PER_DAY, show_ns
 from refclock.wire import sntp
 from refclock.wire.families import doubts
+from refclock.wire.leaplist import parse_leap_list
 
 _STA_UNSYNC = 0x0040  # linux/timex.h
 _GOOD_COUNTERS = (

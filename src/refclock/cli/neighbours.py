@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from refclock.cli.configfile import read_config
-from refclock.cli.finding import FAIL, Finding
 from refclock.errors import ConfigError
+from refclock.finding import FAIL, Finding
 from refclock.policy import Policy
 
 

@@ -1,15 +1,14 @@
-"""What ``refclock check`` finds of the ways to chrony: its socket, its segment, and which of the two."""
+"""The ways to chrony, as `refclock check` and `refclock doctor` judge them: its socket, its segment, and which
+suits the chronyd that is installed."""
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 
-from refclock.cli.finding import FAIL, WARN, Finding
+from refclock.chrony.program import find, version, written
 from refclock.errors import PortError
+from refclock.finding import FAIL, WARN, Finding
 from refclock.policy import GPSD_UNITS, Policy
-from refclock.sinks import chrony_sock
-from refclock.sinks.segment import find, judge, refusal
+from refclock.sinks import chrony_sock, segment
 
 # Since this version chrony's manual calls its SHM driver deprecated.
 _SOCK_PREFERRED = (4, 4)
@@ -50,14 +49,16 @@ def _socket(path: str) -> Finding:
 def _segment(unit: int) -> Finding:
     what = f"chrony SHM {unit}"
     try:
-        found = find(unit)
+        found = segment.find(unit)
     except PortError as error:
         return Finding(what, str(error), FAIL)
     if found is not None:
         found[0].detach()
-        problem = judge(found[1], os.geteuid())
+        problem = segment.judge(found[1], os.geteuid())
         if problem is not None:
-            return Finding(what, str(refusal(unit, f"found a segment with {found[1]}", problem)), FAIL)
+            return Finding(
+                what, str(segment.refusal(unit, f"found a segment with {found[1]}", problem)), FAIL
+            )
     told = "free; the daemon will create it" if found is None else f"fit: {found[1]}"
     if unit in GPSD_UNITS:
         return Finding(what, f"{told}; gpsd uses units 0 to 11 too", WARN, "choose another, such as 20")
@@ -67,19 +68,16 @@ def _segment(unit: int) -> Finding:
 def _chronyd(policy: Policy) -> Finding:
     """Which chronyd is installed. It attaches to whatever segment exists under a unit's key, so any local
     user who creates it first feeds chrony; the socket is made by chronyd itself, and by nobody else."""
-    path = shutil.which(
-        "chronyd", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    )
+    path = find("chronyd")
     if path is None:
         return Finding("chronyd", "not found", WARN, "install chrony; refclock steers no clock itself")
     try:
-        asked = [path, "--version"]  # prints and exits: no clock is touched
-        answer = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=5).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        return Finding("chronyd", f"{path}: {error}", WARN)
-    version = next((word for word in answer.split() if word[:1].isdigit()), "unknown")
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    told = f"{path}, version {version}"
+        numbers = version(path)
+    except PortError as error:
+        return Finding("chronyd", str(error), WARN)
+    if numbers is None:
+        return Finding("chronyd", f"{path}: does not say its version", WARN)
+    told = f"{path}, version {written(numbers)}"
     if policy.shm_unit is None or policy.sock_path is not None or numbers < _SOCK_PREFERRED:
         return Finding("chronyd", told)
     return Finding(

@@ -1,0 +1,1 @@
+"""Reads chrony's configuration and state, and the host's other clock setters, and judges them (`doctor`)."""
