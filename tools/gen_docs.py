@@ -3,8 +3,8 @@
     .venv/bin/python tools/gen_docs.py            writes
     .venv/bin/python tools/gen_docs.py --check    exits 1 when a document is out of date
 
-A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``; all else in the
-documents is written by hand. ``tests/unit/test_docs.py`` compares.
+A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``, behind ``.\\"`` in
+a manual page; all else in the documents is written by hand. ``tests/unit/test_docs.py`` compares.
 """
 
 import argparse
@@ -19,6 +19,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import manpages
+
 from refclock import cli
 from refclock.core.rules.modes import TABLE, Trigger
 from refclock.core.rules.reasons import REASONS
@@ -28,10 +30,16 @@ from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, PPT_PER_PPM
 from refclock.wire.families import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "docs/configuration.md", "docs/receivers.md", "docs/verbs.md", "docs/vetting.md")
+# The manual pages are made from parts of the documents before them.
+DOCUMENTS = (
+    "README.md", "docs/configuration.md", "docs/receivers.md", "docs/verbs.md", "docs/vetting.md",
+    "docs/man/refclock.8", "docs/man/refclock.toml.5",
+)  # fmt: skip
 
 _PART = re.compile(
-    r"(?P<head><!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<tail><!-- end of (?P=name) -->)", re.S
+    r"(?P<head><!-- generated: (?P<name>[a-z0-9-]+) -->\n)(?P<body>.*?)"
+    r"(?P<tail>(?:\.\\\" )?<!-- end of (?P=name) -->)",
+    re.S,
 )
 
 # The one in README: a world in which the receiver steps by 100 ms, and what is made of it.
@@ -209,6 +217,12 @@ PARTS: dict[str, Callable[[], str]] = {
     "families": families,
     "limits": limits,
     "limit-keys": limit_keys,
+    "man-exit-status": manpages.exit_statuses,
+    "man-keys": manpages.keys,
+    "man-limits": manpages.limits,
+    "man-title-5": lambda: manpages.title("REFCLOCK.TOML", 5),
+    "man-title-8": lambda: manpages.title("REFCLOCK", 8),
+    "man-verbs": lambda: manpages.verbs(parser_of),
     "modes": modes,
     "reasons": reasons,
     "transcript": transcript,

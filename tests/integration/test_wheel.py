@@ -45,6 +45,7 @@ def test_the_wheel_holds_what_install_puts_in_place(wheel):
         assert f"refclock/install/files/{name}" in names
     rules = {f"refclock/install/files/udev/{one.name}" for one in (ROOT / "udev").glob("*.rules")}
     assert rules <= names
+    assert {"refclock/install/files/man/refclock.8", "refclock/install/files/man/refclock.toml.5"} <= names
 
 
 def test_install_from_a_fresh_environment(wheel, tmp_path):
@@ -71,6 +72,7 @@ def test_install_from_a_fresh_environment(wheel, tmp_path):
     done = refclock("install", "--root", str(root), "--program", "/opt/refclock/bin/refclock")
     assert done.returncode == 0, done.stderr
     assert (root / "etc/systemd/system/refclock@.service").is_file()
+    assert (root / "usr/local/share/man/man8/refclock.8").is_file()
     assert "What is next:" in done.stdout
     done = refclock("uninstall", "--root", str(root))
     assert done.returncode == 0, done.stderr

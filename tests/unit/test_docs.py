@@ -16,6 +16,7 @@ from refclock.policy import parse_policy
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PAGES = sorted(ROOT.glob("docs/man/*.[0-9]"))
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
 
@@ -36,9 +37,8 @@ def test_generated_parts_are_up_to_date(generator):
 
 
 def test_generated_parts_stand_where_the_generator_looks(generator):
-    found = {
-        _name(path) for path in DOCUMENTS if re.search(r"^<!-- generated: ", path.read_text("utf-8"), re.M)
-    }
+    mark = re.compile(r'^(\.\\" )?<!-- generated: ', re.M)
+    found = {_name(path) for path in (*DOCUMENTS, *PAGES) if mark.search(path.read_text("utf-8"))}
     assert found == set(generator.DOCUMENTS)
 
 
@@ -68,6 +68,15 @@ def _commands() -> Iterator[tuple[str, list[str]]]:
                 if ours and (at == 0 or words[at + 1] in cli.VERBS):
                     yield f"{_name(path)}: {line}", words[at + 1 :]
                     break
+
+    for path in PAGES:
+        # Their examples, as a reader sees them.
+        for line in re.findall(r"^[$#] (refclock .*)$", path.read_text("utf-8"), re.M):
+            shown = line.replace(r"\-", "-").replace(r"\(aq", "'")
+            yield (
+                f"{_name(path)}: {shown}",
+                list(_until_pipe(shlex.shlex(shown, posix=True, punctuation_chars=True)))[1:],
+            )
 
 
 def _until_pipe(lexer: shlex.shlex) -> Iterator[str]:
@@ -103,6 +112,26 @@ def test_each_verb_is_documented(generator):
     for verb in cli.VERBS:
         assert f"## refclock {verb}\n" in verbs
         assert f"| [`{verb}`]" in readme
+
+
+def test_each_verb_and_each_key_has_its_place_in_a_manual_page():
+    assert [path.name for path in PAGES] == ["refclock.8", "refclock.toml.5"]
+    verbs, keys = (path.read_text("utf-8").replace(r"\-", "-") for path in PAGES)
+    for verb in cli.VERBS:
+        assert f".SS {verb}\n" in verbs
+        assert f"\n$ refclock {verb}" in verbs
+    configuration = (ROOT / "docs/configuration.md").read_text("utf-8")
+    written = re.findall(r"^\| `([a-z_]+(?:\.[a-z_]+)?)` \|", configuration, re.M)
+    assert len(written) > 60
+    for key in written:
+        assert f".TP\n\\fB{key}\\fR" in keys, key
+
+
+def test_a_text_for_a_manual_page_cannot_be_taken_for_a_request(generator):
+    made = generator.manpages.filled("`.so x` and so on. 'tis `a-b` \\ [a page](x.md#y), ^ ~ **now**")
+    assert made == ("\\fB.so x\\fR and so on. 'tis \\fBa\\-b\\fR \\e a page, \\(ha \\(ti \\fBnow\\fR\n")
+    assert generator.manpages.filled(".x") == "\\&.x\n"
+    assert generator.manpages.block(["'x", ".y", "a-b"]) == ".PP\n.nf\n\\&\\(aqx\n\\&.y\na\\-b\n.fi\n"
 
 
 def _anchor(heading: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from refclock import cli
 from refclock.cli import install as verb
 from refclock.cli.neighbours import claims
-from refclock.install import placing
+from refclock.install import host, placing
 from refclock.policy import PROFILES, parse_policy
 
 PROGRAM = "/opt/refclock/bin/refclock"
@@ -269,3 +269,100 @@ def test_the_program_that_is_running(tmp_path, monkeypatch):
     assert verb.running() == str(script)
     script.unlink()
     assert verb.running() == f"{tmp_path}/python -m refclock"
+
+
+# os-release(5) of each, as far as it matters, and the units and files that its packages bring.
+HOSTS = {
+    "Debian 12": (
+        'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\nID=debian\n',
+        (
+            "lib/systemd/system/chrony.service",
+            "lib/systemd/system/krb5-kdc.service",
+            "etc/chrony/chrony.conf",
+        ),
+    ),
+    "Debian 13": (
+        'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nVERSION_ID="13"\nID=debian\n',
+        (
+            "usr/lib/systemd/system/chrony.service",
+            "usr/lib/systemd/system/krb5-kdc.service",
+            "etc/chrony/chrony.conf",
+        ),
+    ),
+    "RHEL 9": (
+        'NAME="Red Hat Enterprise Linux"\nVERSION_ID="9.4"\nID="rhel"\nID_LIKE="fedora"\n',
+        (
+            "usr/lib/systemd/system/chronyd.service",
+            "usr/lib/systemd/system/krb5kdc.service",
+            "etc/chrony.conf",
+        ),
+    ),
+    "RHEL 10": (
+        'NAME="Red Hat Enterprise Linux"\nVERSION_ID="10.0"\nID="rhel"\nID_LIKE="centos fedora"\n',
+        (
+            "usr/lib/systemd/system/chronyd.service",
+            "usr/lib/systemd/system/krb5kdc.service",
+            "etc/chrony.conf",
+        ),
+    ),
+    "a rebuild": (
+        "ID='rocky'\nID_LIKE='rhel centos fedora'\n",
+        (
+            "usr/lib/systemd/system/chronyd.service",
+            "usr/lib/systemd/system/krb5kdc.service",
+            "etc/chrony.conf",
+        ),
+    ),
+}
+
+
+@pytest.fixture(params=HOSTS)
+def elsewhere(request, tmp_path) -> tuple[str, Path]:
+    """A made-up host's root, before any package that matters was installed."""
+    name: str = request.param
+    text = HOSTS[name][0]
+    (tmp_path / "usr/lib").mkdir(parents=True)
+    (tmp_path / "usr/lib/os-release").write_text(text)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/os-release").symlink_to("../usr/lib/os-release")
+    if "Debian" not in name:
+        (tmp_path / "etc/selinux").mkdir()
+        (tmp_path / "etc/selinux/config").write_text("# SELINUX= can be one of\nSELINUX=enforcing\n")
+    return name, tmp_path
+
+
+@pytest.mark.parametrize("packages", [False, True], ids=["bare", "with chrony and a KDC"])
+def test_each_host_s_own_names(elsewhere, packages, capsys):
+    name, root = elsewhere
+    for path in HOSTS[name][1] if packages else ():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+    assert install(root) == 0
+    shown = capsys.readouterr().out
+    debian = "Debian" in name
+    chrony, kdc = ("chrony.service", "krb5-kdc.service") if debian else ("chronyd.service", "krb5kdc.service")
+    drop_ins = {one.name for one in (root / "etc/systemd/system").iterdir() if one.is_dir()}
+    assert drop_ins == {f"{chrony}.d", f"{kdc}.d"}
+    assert f"edit {'/etc/chrony/chrony.conf' if debian else '/etc/chrony.conf'}:" in shown
+    assert f"systemctl restart {chrony} && systemctl start refclock@ublox_1.service" in shown
+    assert f"{kdc} now waits for established time" in shown
+    assert ("restorecon -R /opt/refclock/bin" in shown) is not debian
+    assert ("keep to [sock]" in shown) is not debian
+    # Both are there whatever the host is called: who feeds chrony must not depend on a name.
+    unit = (root / "etc/systemd/system/refclock-shm.service").read_text()
+    assert "Before=chrony.service chronyd.service" in unit
+
+
+@pytest.mark.parametrize(
+    ("text", "selinux"), [("SELINUX = permissive\n", True), ("SELINUX=disabled\n", False)]
+)
+def test_selinux_as_it_is_configured(tmp_path, text, selinux):
+    (tmp_path / "etc/selinux").mkdir(parents=True)
+    (tmp_path / "etc/selinux/config").write_text(text)
+    assert host(tmp_path).selinux is selinux
+
+
+def test_a_manual_page_can_be_read_in_its_place(tmp_path):
+    install(tmp_path)
+    for page in ("man8/refclock.8", "man5/refclock.toml.5"):
+        assert ".SH NAME" in (tmp_path / "usr/local/share/man" / page).read_text()

@@ -8,7 +8,7 @@ from refclock.cli.configfile import config_argument, read_config
 from refclock.cli.findings import examine
 from refclock.finding import FAIL, WARN, Finding
 
-EXAMPLE = "refclock check --config /etc/refclock.toml"
+EXAMPLE = "refclock check --config /etc/refclock/receiver.toml"
 _WIDTH = 80
 _VERDICT, _WHAT = 5, 20
 

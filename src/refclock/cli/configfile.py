@@ -42,7 +42,10 @@ def whole_seconds(text: str) -> int:
 def config_argument(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Declare ``--config FILE``."""
     parser.add_argument(
-        "--config", metavar="FILE", required=required, help="the configuration, such as /etc/refclock.toml"
+        "--config",
+        metavar="FILE",
+        required=required,
+        help="the configuration, such as /etc/refclock/receiver.toml",
     )
 
 

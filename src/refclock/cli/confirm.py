@@ -10,7 +10,7 @@ from refclock.policy import Change, Policy, compare, default_table, limit_table
 from refclock.runtime import StateFile
 from refclock.sinks.journal import Journal
 
-EXAMPLE = "refclock confirm --config /etc/refclock.toml"
+EXAMPLE = "refclock confirm --config /etc/refclock/receiver.toml"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from refclock.runtime.header import CLOCKSOURCE, capture_header, one_line
 from refclock.sinks.journal import Journal
 from refclock.units import NS_PER_S, PPT_PER_PPM, show_ns
 
-EXAMPLE = "refclock enroll --config /etc/refclock.toml --from /var/tmp/yesterday.jsonl"
+EXAMPLE = "refclock enroll --config /etc/refclock/receiver.toml --from /var/tmp/yesterday.jsonl"
 _DEFAULT_S = 4 * 3600
 _BETTER_S = 12 * 3600
 

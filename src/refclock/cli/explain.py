@@ -11,7 +11,7 @@ from refclock.cli.replay import bridge_for, own_policy, replay
 from refclock.cli.status import ask, socket_arguments, socket_path
 from refclock.units import NS_PER_S, show_ns
 
-EXAMPLE = "refclock explain --config /etc/refclock.toml"
+EXAMPLE = "refclock explain --config /etc/refclock/receiver.toml"
 
 Fields = dict[str, object]
 _LOCKED = "find out who was right; then refclock rearm --reason ... trusts the receiver anew"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from refclock.install import Deed, Site, place, plan
+from refclock.install import Deed, Site, host, place, plan
 from refclock.policy import PROFILES
 
 EXAMPLE = "refclock install --dry-run --profile kdc --name ublox_usb1_1.2"
@@ -65,21 +65,25 @@ def running() -> str:
 def next_steps(site: Site, deeds: Sequence[Deed]) -> list[str]:
     """What is left to a person, in order."""
     config, unit = f"/etc/refclock/{site.name}.toml", f"refclock@{site.name}.service"
+    here = host(site.root)
     into = [] if str(site.root) == "/" else [f"These are for the host whose root {site.root} is."]
     extended = [one.path.split("/")[-2].removesuffix(".d") for one in deeds if ".service.d/" in one.path]
-    chrony = next((one for one in extended if one.startswith("chrony")), "chrony.service")
     kdc = [one for one in extended if one.startswith("krb5")]
     steps = [
         "systemd-sysusers && systemd-tmpfiles --create",
         "udevadm control --reload && udevadm trigger -s tty -s pps",
         f"edit {config}: device, servers, the way to chrony",
-        "edit chrony.conf: docs/guide.md, section 8, has the lines for each profile",
+        f"edit {here.chrony_conf}: docs/guide.md has the lines for each profile",
         "systemctl daemon-reload",
         f"refclock check --config {config}",
         f"systemctl enable refclock-shm.service {unit}",
-        f"systemctl restart {chrony} && systemctl start {unit}",
+        f"systemctl restart {here.chrony[0]} && systemctl start {unit}",
         f"refclock status, and once it is vetted: refclock enroll --config {config}",
     ]
+    if here.selinux:
+        programs = os.path.dirname(os.path.realpath(site.program.partition(" ")[0]))
+        steps.insert(0, f"restorecon -R {programs}")
+        steps.insert(4, "keep to [sock]: SELinux lets chronyd attach no segment of refclock's ([shm])")
     if kdc:
         steps.append(
             f"{kdc[0]} now waits for established time: systemctl status refclock-wait says what it waits for "

@@ -7,7 +7,7 @@ from refclock.cli.operator import at, row
 from refclock.cli.status import ask, socket_arguments, socket_path
 from refclock.units import NS_PER_S, PPT_PER_PPM, show_ns
 
-EXAMPLE = "refclock ledger --config /etc/refclock.toml"
+EXAMPLE = "refclock ledger --config /etc/refclock/receiver.toml"
 
 Fields = dict[str, object]
 

@@ -17,7 +17,7 @@ from refclock.sinks.journal import Journal
 from refclock.sinks.notify import Notifier
 from refclock.wire.families import dialogue_of
 
-EXAMPLE = "refclock record --config /etc/refclock.toml --out receiver.jsonl.gz --seconds 3600"
+EXAMPLE = "refclock record --config /etc/refclock/receiver.toml --out receiver.jsonl.gz --seconds 3600"
 
 
 class Nobody:

@@ -26,7 +26,7 @@ from refclock.sinks.status import StatusServer
 if TYPE_CHECKING:
     from refclock.capture import CaptureWriter
 
-EXAMPLE = "refclock run --config /etc/refclock.toml --capture /var/tmp/today.jsonl"
+EXAMPLE = "refclock run --config /etc/refclock/receiver.toml --capture /var/tmp/today.jsonl"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,19 +1,16 @@
 """What belongs where on this host. Nothing is written here."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from refclock.errors import ConfigError
+from refclock.install.host import host
 from refclock.policy import PROFILES, parse_policy
 
 _UNITS = "etc/systemd/system"
-# Where distributions keep their own units.
-_VENDOR_UNITS = ("etc/systemd/system", "lib/systemd/system", "usr/lib/systemd/system")
-# The same services are named so by Debian, and so by Fedora and its kin.
-_CHRONY, _KDC = ("chrony.service", "chronyd.service"), ("krb5-kdc.service", "krb5kdc.service")
+_MAN = "usr/local/share/man"
 _PROGRAM, _NAME = b"@REFCLOCK@", b"@NAME@"
 # ProtectHome= and PrivateTmp= hide these from the daemon.
 _HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")
@@ -43,6 +40,7 @@ class Site:
 def plan(site: Site) -> list[Item]:
     """Every file, in the order in which to write them. Raises ConfigError for a choice that cannot work."""
     _check(site)
+    here = host(site.root)
     own = files("refclock.install") / "files"
     program = site.program.encode()
     items = [
@@ -51,18 +49,22 @@ def plan(site: Site) -> list[Item]:
     ]
     items += [
         Item(f"etc/udev/rules.d/{rule.name}", rule.read_bytes(), "names of receivers, access to them")
-        for rule in _rules(own)
+        for rule in _beside(own, "udev", "udev")
+    ]
+    items += [
+        Item(f"{_MAN}/man{page.name[-1]}/{page.name}", page.read_bytes(), "the manual page")
+        for page in _beside(own, "man", "docs/man")
     ]
     items += [
         Item(f"{_UNITS}/{unit.name}", unit.read_bytes().replace(_PROGRAM, program), _about(unit.name))
         for unit in sorted((own / "systemd").iterdir(), key=lambda unit: unit.name)
     ]
-    for service in _present(site.root, _CHRONY):
+    for service in here.chrony:
         content = (own / "chrony" / "refclock.conf").read_bytes().replace(_NAME, site.name.encode())
         path = f"{_UNITS}/{service}.d/refclock-{site.name}.conf"
         items.append(Item(path, content, "chrony's socket, for refclock to write to"))
     if site.profile != "appserver":
-        for service in _present(site.root, _KDC):
+        for service in here.kdc:
             content = (own / "krb5" / "refclock.conf").read_bytes()
             items.append(
                 Item(f"{_UNITS}/{service}.d/refclock.conf", content, "the KDC waits for established time")
@@ -109,27 +111,12 @@ def _check(site: Site) -> None:
             )
 
 
-def _rules(own: Traversable) -> Iterator[Traversable]:
-    """The udev rules: in the wheel among the other files, in a checkout beside src/."""
-    for place in (own / "udev", Path(__file__).resolve().parents[3] / "udev"):
+def _beside(own: Traversable, name: str, source: str) -> list[Traversable]:
+    """Files that other people look for at the top of the sources: in the wheel they are among the others."""
+    for place in (own / name, Path(__file__).resolve().parents[3] / source):
         if place.is_dir():
-            yield from sorted(
-                (one for one in place.iterdir() if one.name.endswith(".rules")), key=lambda one: one.name
-            )
-            return
-
-
-def _present(root: Path, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of a service's names that this host has; the first where it has none yet."""
-    found = tuple(
-        name
-        for name in names
-        if any(
-            (root / place / name).is_file() and not (root / place / name).is_symlink()
-            for place in _VENDOR_UNITS
-        )
-    )
-    return found or names[:1]
+            return sorted((one for one in place.iterdir() if one.is_file()), key=lambda one: one.name)
+    return []
 
 
 def _about(unit: str) -> str:
