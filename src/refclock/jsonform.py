@@ -55,8 +55,8 @@ _PLAIN: dict[str, tuple[type[Event], tuple[str, ...], tuple[type, ...]]] = {
     "tick": (Tick, (), ()),
     "mark": (Mark, ("text",), (str,)),
 }
-# The last field of a kind, which captures from before it was thought of lack.
-_LATER: dict[str, tuple[str, type]] = {"sys": ("suspended_ms", int)}
+# The last fields of a kind, integers, which captures from before they were thought of lack.
+_LATER: dict[str, tuple[str, ...]] = {"sys": ("suspended_ms", "clock_sets")}
 _KIND_OF = {entry[0]: kind for kind, entry in _PLAIN.items()}
 
 
@@ -93,7 +93,7 @@ def event_line(event: Event) -> str:
         kind = _KIND_OF[type(event)]
         fields["k"] = kind
         # A dataclass's own slots, in order, after the three of the stamp.
-        names = _PLAIN[kind][1] + ((_LATER[kind][0],) if kind in _LATER else ())
+        names = _PLAIN[kind][1] + _LATER.get(kind, ())
         for key, name in zip(names, event.__slots__, strict=True):
             value = getattr(event, name)
             if value is not None:
@@ -143,9 +143,11 @@ class _Shape:
         return list(values)
 
 
-def _later(fields: Fields, key: str, wanted: type) -> object:
+def _later(fields: Fields, key: str) -> int | None:
+    if key not in fields:
+        return None
     value = fields[key]
-    if type(value) is not wanted or not -_LIMIT < value < _LIMIT:  # type: ignore[operator]  # an int
+    if type(value) is not int or not -_LIMIT < value < _LIMIT:
         raise CaptureError(f"{key}: expected an integer of 64 bits, found {value!r:.60}")
     return value
 
@@ -200,8 +202,8 @@ def parse_event(fields: Fields) -> Event | None:
         values[4] = _bytes(values[4])  # type: ignore[arg-type]
     elif maker is PpsEdge and values[4] not in ("assert", "clear"):
         raise CaptureError(f"edge: expected 'assert' or 'clear', found {values[4]!r}")
-    elif kind in _LATER and _LATER[kind][0] in fields:
-        values.append(_later(fields, *_LATER[kind]))
+    elif kind in _LATER:
+        values += [_later(fields, key) for key in _LATER[kind]]
     return maker(*values)  # type: ignore[arg-type]
 
 

@@ -124,7 +124,9 @@ class SystemClock(Event):
     """A look at the kernel's clock discipline (adjtimex(2) with modes = 0) and at what counts time.
 
     ``suspended_ms`` is how long this boot has been suspended in all (CLOCK_BOOTTIME less CLOCK_MONOTONIC),
-    None where it was not recorded: the raw counter stands still meanwhile.
+    None where it was not recorded: the raw counter stands still meanwhile. ``clock_sets`` is how often
+    somebody set CLOCK_REALTIME since the port was opened (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET), None
+    where the kernel was not asked.
     """
 
     freq_ppb: int
@@ -135,6 +137,7 @@ class SystemClock(Event):
     clocksource: str
     boot_id: str
     suspended_ms: int | None = None
+    clock_sets: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

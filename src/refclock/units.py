@@ -51,10 +51,31 @@ def show_ns(value_ns: int) -> str:
     sign = "-" if value_ns < 0 else "+" if value_ns > 0 else ""
     if size >= 1000 * NS_PER_S:
         return f"{sign}{nearest_second(size)} s"
-    for unit, name in ((NS_PER_S, "s"), (NS_PER_MS, "ms"), (NS_PER_US, "us")):
+    return sign + _scaled(size, ((NS_PER_S, "s"), (NS_PER_MS, "ms"), (NS_PER_US, "us"), (1, "ns")))
+
+
+def show_rate(value_ppt: int) -> str:
+    """A rate for people, three significant digits, cut off: ``+8.33 %``, ``-12.3 ppm``, ``0 ppm``."""
+    if value_ppt == 0:
+        return "0 ppm"
+    sign = "-" if value_ppt < 0 else "+"
+    units = ((10_000 * PPT_PER_PPM, "%"), (PPT_PER_PPM, "ppm"), (PPT_PER_PPB, "ppb"), (1, "ppt"))
+    return sign + _scaled(abs(value_ppt), units)
+
+
+def show(value: int, unit: str) -> str:
+    """A value for people in the unit that a reason names (core.rules.reasons): durations and rates scaled."""
+    if unit == "ns":
+        return show_ns(value)
+    return show_rate(value) if unit == "ppt" else f"{value} {unit}".rstrip()
+
+
+def _scaled(size: int, units: tuple[tuple[int, str], ...]) -> str:
+    """A size in the largest unit of which it has a whole one; the last is the least, and written out."""
+    for unit, name in units[:-1]:
         if size >= unit:
             whole, rest = divmod(size, unit)
             digits = 3 - len(str(whole))
-            shown = f"{whole}.{rest * 10**digits // unit:0{digits}d}" if digits else str(whole)
-            return f"{sign}{shown} {name}"
-    return f"{sign}{size} ns"
+            shown = f"{whole}.{rest * 10**digits // unit:0{digits}d}" if digits > 0 else str(whole)
+            return f"{shown} {name}"
+    return f"{size} {units[-1][1]}"

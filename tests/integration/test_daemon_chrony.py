@@ -111,6 +111,7 @@ def test_chrony_measures_the_injected_offset_and_never_the_receivers_step(houses
         assert heard.last_ns == pytest.approx(lead_ns, abs=TOLERANCE_NS)
         assert heard.offset_ns == pytest.approx(lead_ns, abs=TOLERANCE_NS)
         assert house.status()["daemon"]["sinks"][f"chrony SHM {house.unit}"] == "attached, 1 reading"
+        assert house.status()["system"]["chronyd"] is True
 
         attack = house.stage.attack("step:+100ms@0")
         told = house.until(lambda told: (told["last_withhold"] or {}).get("reason") == "edge-window")
@@ -128,6 +129,8 @@ def test_chrony_measures_the_injected_offset_and_never_the_receivers_step(houses
         # A silent refclock drops out of chrony's sight; it does not go on with an old value.
         assert _reached(chronyd, 0).reach == 0
 
+    house.until(lambda told: told["system"]["chronyd"] is False)
+    assert "chronyd0 down: chrony SHM" in house.daemon.log()
     truth = house.stage.truth
     for one in house.decisions("publish"):
         assert truth.at(one["raw"]) < attack.start_ns + NS_PER_S

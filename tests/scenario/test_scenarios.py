@@ -8,6 +8,8 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from refclock.cli.replay import bridge_for
 from refclock.cli.truth import Truth
 from refclock.core.bridge import Bridge
@@ -516,7 +518,7 @@ def test_060_somebody_steps_the_clock_forward():
         mode="vetted",
         fed=585,
         worst=10 * US,
-        reasons={"clock-step"},
+        reasons={"clock-step", "clock-ahead"},
         accused=[],
     )
 
@@ -528,7 +530,7 @@ def test_061_somebody_steps_the_clock_back():
         mode="vetted",
         fed=585,
         worst=10 * US,
-        reasons={"clock-step"},
+        reasons={"clock-step", "clock-behind"},
         accused=[],
     )
 
@@ -684,3 +686,18 @@ def test_086_an_hp_whose_antenna_came_off():
     """A Z3801A in holdover says so, and goes on being judged; nothing wrong is fed."""
     went = course(receiver="hp", minutes=40, attacks=("no-fix@32m",))
     check(went, worst=20 * US, accused=[])
+
+
+def test_087_somebody_slews_the_system_clock():
+    """A system clock that runs away at 2 % is named within two seconds, and what is fed goes on."""
+    went = course(attacks=("foreign-slew:2%@5m+2m",))
+    check(went, mode="vetted", fed=585, worst=30 * US, accused=[], reasons={"clock-ahead"})
+    at = {reason: at_s for at_s, reason in _alarms(went)}
+    assert at["clock-rate"] in (300, 301, 302)
+    assert at["clock-ahead"] == pytest.approx(351, abs=2), "50 s later it is a second ahead"
+
+
+def _alarms(went: Course) -> list[tuple[int, str]]:
+    """Second and reason of each alarm, the last ones first."""
+    said = [(at_s, one) for at_s, one in went.decisions if isinstance(one, Withhold)]
+    return [(at_s, one.reason) for at_s, one in reversed(said) if one.reason.startswith("clock-")]

@@ -49,6 +49,7 @@ KINDS = {
     "jamming spoofing pulse-unlocked stamp-uncertain clock-step edge-stale gps-time local-time unstated-time "
     "year-unknown receiver-holdover position numbering-lost standard-unlocked "
     "standard-unknown not-read",
+    "alarm": "clock-rate slew-left clock-ahead clock-behind",
     "wait": "locked dwell witnesses reanchor-waits edge-proof-unproven identity leap-second numbering",
 }
 

@@ -725,22 +725,22 @@ def test_an_attempt_that_falls_silent_begins_anew():
 
 def test_when_time_alone_changes_something_the_core_asks_to_be_woken():
     host = Host()
-    assert host.bridge.wake_at() is None
+    assert host.bridge.vetting.deadline_ns() is None
     host.second()
     limits = host.policy.limits
-    assert host.bridge.wake_at() == RAW_0 + limits.missing_after_ns
+    assert host.bridge.vetting.deadline_ns() == RAW_0 + limits.missing_after_ns
     host.feed()
     accepted = host.published()[-1].raw_ns
-    assert host.bridge.wake_at() == accepted + limits.missing_after_ns
+    assert host.bridge.vetting.deadline_ns() == accepted + limits.missing_after_ns
     host.shift_ns = 3 * NS_PER_MS
     host.second(10)
     assert host.mode is Mode.HOLDOVER
     # Only a rejection that lasts latches, so there is nothing to wake for before it has nearly lasted.
-    assert host.bridge.wake_at() is None
+    assert host.bridge.vetting.deadline_ns() is None
     assert modes(host.second(850)) == []
-    assert host.bridge.wake_at() == accepted + NS_PER_S - 3 * NS_PER_MS + limits.latch_after_ns
+    assert host.bridge.vetting.deadline_ns() == accepted + NS_PER_S - 3 * NS_PER_MS + limits.latch_after_ns
     assert modes(host.second(60)) == [Mode.LOCKED]
-    assert host.bridge.wake_at() is None
+    assert host.bridge.vetting.deadline_ns() is None
 
 
 def test_a_few_rejected_seconds_and_then_silence_do_not_latch():

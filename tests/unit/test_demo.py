@@ -22,7 +22,7 @@ from refclock.units import NS_PER_MS, NS_PER_S
 from refclock.world.attacks import DEEDS, parse_attack
 from refclock.world.voices.table import DATED
 
-NOT_LIVE = {"foreign-step", "clocksource", "raw", "vm-pause", "reboot", "leap-59"}
+NOT_LIVE = {"foreign-step", "foreign-slew", "clocksource", "raw", "vm-pause", "reboot", "leap-59"}
 
 
 def _asked(*words: str) -> demo.Plan:

@@ -211,7 +211,7 @@ def test_every_limit_defaults_tightens_and_loosens_as_its_row_says(profile, row)
     assert row.low <= default <= row.high
     assert getattr(parse_policy(head).limits, row.field) == default * row.scale
     tight, loose = (row.low, row.high) if row.tighter == "lower" else (row.high, row.low)
-    cap = row.key.startswith("mask") and row.key.endswith("_rate_ppt")
+    cap = row.key in ("mask1_rate_ppt", "mask2_rate_ppt", "system_rate_ppt")
     if cap:
         loose = HARD_CAPS_PPT[profile] - 1
     policy = parse_policy(f"{head}[limits]\n{row.key} = {tight}\n")

@@ -1,7 +1,10 @@
 """The look at the kernel's clock discipline."""
 
 import ctypes
+import errno
+import os
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from refclock.errors import PortError
 from refclock.model import PortChange, SystemClock
 from refclock.ports import systemclock
-from refclock.ports.systemclock import INTERVAL_NS, SystemClockPort
+from refclock.ports.systemclock import INTERVAL_NS, LOOK_NS, SystemClockPort
 
 
 class FakeLibrary:
@@ -18,7 +21,19 @@ class FakeLibrary:
     def __init__(self, **fields):
         self.fields = {"offset": 0, "freq": 0, "maxerror": 0, "status": 0, "tick": 10_000, "tai": 0, **fields}
         self.asked = []
-        self.fails = 0
+        self.fails = self.settime = 0
+        self.timer = -1
+
+    def timerfd_create(self, clock, flags):
+        assert (clock, flags) == (time.CLOCK_REALTIME, os.O_NONBLOCK | os.O_CLOEXEC)
+        self.timer, other_end = os.pipe()
+        os.close(other_end)
+        return self.timer
+
+    def timerfd_settime(self, fd, flags, spec, old):
+        assert (fd, flags, old) == (self.timer, 3, None)
+        assert struct.unpack("@4l", spec)[:2] == (0, 0)
+        return self.settime
 
     def adjtimex(self, buffer):
         self.asked.append(buffer.raw)
@@ -70,13 +85,49 @@ def test_it_never_sets_anything(library, port):
         assert asked == bytes(len(asked)), "modes is 0, and so is everything else"
 
 
-def test_it_looks_every_16_s(library, port):
-    port.open()
+def test_it_looks_each_second_and_tells_what_is_new_or_each_16_s(library, port):
+    _, first = port.open()
+    library.fields["maxerror"] = 77  # grows all the time, and is no news
     due = port.wake_at()
     assert port.on_timer(due - 1) == []
-    assert len(port.on_timer(due)) == 1
-    assert port.wake_at() == due + INTERVAL_NS
+    assert port.on_timer(due) == []
+    assert port.wake_at() == due + LOOK_NS
+    library.fields["freq"] = 65536
+    (look,) = port.on_timer(port.wake_at())
+    assert (look.freq_ppb, look.maxerror_us) == (1000, 77)
+    assert port.on_timer(port.wake_at()) == []
+    (again,) = port.on_timer(look.raw_ns + INTERVAL_NS)
+    assert again.freq_ppb == 1000
+    assert first.clock_sets == again.clock_sets == 0
+
+
+def test_whoever_sets_the_clock_is_told_of_at_once(library, port, monkeypatch):
+    """The kernel wakes whoever waits for the timer; reading it then fails with ECANCELED. Setting a clock for
+    it is for a virtual machine; here the reading fails by itself."""
+    port.open()
+    assert port.fd == library.timer
+    assert port.on_ready() == [], "woken for nothing"
+
+    def cancelled(fd, size):
+        assert (fd, size) == (library.timer, 8)
+        raise OSError(errno.ECANCELED, "cancelled")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("refclock.ports.systemclock.os.read", cancelled)
+        (look,) = port.on_ready()
+        (second,) = port.on_ready()
+    assert (look.clock_sets, second.clock_sets) == (1, 2)
+
+
+def test_a_system_without_such_timers_is_looked_at_each_second_all_the_same(library, port):
+    library.settime = -1
+    up, look = port.open()
+    assert "not told at once" in up.reason
     assert port.fd is None
+    assert look.clock_sets is None
+    assert port.on_ready() == []
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(library.timer)
 
 
 def test_a_filtered_system_call_is_explained(library, port):
@@ -100,4 +151,6 @@ def test_the_real_kernel(port):
     assert 9_000 <= look.tick_us <= 11_000
     assert abs(look.freq_ppb) <= 500_000
     assert 0 <= look.tai_s < 100
+    assert port.fd is not None
+    assert look.clock_sets == 0
     assert look.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -169,16 +169,16 @@ def test_the_bridge_configures_on_request_only_and_again_when_the_line_comes_bac
 
     for up in (True, False, True):
         take(bridge.step(PortChange(now, now, 5, "gps0", up, "")))
-    assert bridge.wake_at() == NS_PER_S
+    assert bridge.configurer is not None
+    assert bridge.configurer.wake_at() == NS_PER_S
     now = 2 * NS_PER_S
     take(bridge.step(PortChange(now, now, 5, "pps0", True, "")))
-    assert bridge.configurer is not None
     assert bridge.configurer.state == "configured"
     assert asked[0] == ubxconfig.ASK_VERSION
     take(bridge.step(PortChange(now, now, 5, "gps0", True, "")))
     assert bridge.configurer.state == "waiting"
     take(bridge.step(PortChange(now, now, 5, "gps0", False, "")))
-    assert bridge.wake_at() is None
+    assert bridge.configurer.wake_at() is None
 
 
 @pytest.mark.parametrize(

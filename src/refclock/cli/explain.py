@@ -9,7 +9,7 @@ from refclock.capture import CaptureReader
 from refclock.cli.operator import WIDTH, at, printable, row
 from refclock.cli.replay import bridge_for, own_policy, replay
 from refclock.cli.status import ask, socket_arguments, socket_path
-from refclock.units import NS_PER_S, show_ns
+from refclock.units import NS_PER_S, show, show_ns
 
 EXAMPLE = "refclock explain --config /etc/refclock/receiver.toml"
 
@@ -48,7 +48,7 @@ def _replayed(path: str) -> Fields:
 def told(document: Fields, everything: bool = False, rejections_only: bool = False) -> list[str]:
     """A status document's refusals for people, at most 80 columns wide."""
     lines = [row("mode", f"{document.get('mode')}: {document.get('mode_reason')}")]
-    kinds = ("reject", "violation") if rejections_only else ("reject", "violation", "absent")
+    kinds = ("reject", "violation") if rejections_only else ("reject", "violation", "absent", "alarm")
     refusals = document.get("refusals")
     groups = [one for one in refusals if isinstance(one, dict)] if isinstance(refusals, list) else []
     shown = [one for one in groups if everything or one.get("kind") in kinds or one.get("accused")]
@@ -86,8 +86,8 @@ def _group(group: Fields) -> Iterator[str]:
     elif unit:
         mask = f" of mask {group['mask']}" if group.get("mask") else ""
         most = "up to " if count > 1 else ""
-        limit_shown = _shown(limit, unit).lstrip("+")
-        yield row("  found", f"{most}{_shown(value, unit)}, limit {limit_shown}{mask}")
+        limit_shown = show(limit, unit).lstrip("+")
+        yield row("  found", f"{most}{show(value, unit)}, limit {limit_shown}{mask}")
     utc = group.get("utc_ns")
     if isinstance(utc, int):
         yield row("  label", f"the receiver said {at(utc)}")
@@ -120,10 +120,6 @@ def _witnesses(group: Fields) -> Iterator[str]:
 def _number(group: Fields, key: str) -> int:
     value = group.get(key)
     return value if isinstance(value, int) else 0
-
-
-def _shown(value: int, unit: str) -> str:
-    return show_ns(value) if unit == "ns" else f"{value} {unit}"
 
 
 def _length(seconds: int) -> str:

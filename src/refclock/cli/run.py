@@ -11,6 +11,7 @@ from refclock.core.bridge import Bridge
 from refclock.errors import ConfigError
 from refclock.policy import Policy
 from refclock.ports import ports_of
+from refclock.ports.chronyd import ChronydPort
 from refclock.ports.hotplug import with_hotplug
 from refclock.runtime import LeapFile, Runtime, StateFile
 from refclock.runtime.header import capture_header
@@ -61,11 +62,15 @@ def main(args: argparse.Namespace) -> int:
         _announce(policy, journal)
         # Chrony's sink is the first: a decision reaches it before anybody writes it down.
         bridge = Bridge(policy, BUILD_UTC_S)
-        sinks: list[Sink] = []
+        ways: list[ChronyShm | ChronySock] = []
         if policy.shm_unit is not None:
-            sinks.append(ChronyShm(policy.shm_unit, journal.log))
+            ways.append(ChronyShm(policy.shm_unit, journal.log))
         if policy.sock_path is not None:
-            sinks.append(ChronySock(policy.sock_path, journal.log))
+            ways.append(ChronySock(policy.sock_path, journal.log))
+        sinks: list[Sink] = [*ways]
+        ports = ports_of(policy, state)
+        if ways:
+            ports.append(ChronydPort([way.unheard for way in ways]))
         if policy.time_file is not None:
             from refclock.sinks.timefile import TimeFile  # only for those who want it
 
@@ -73,7 +78,7 @@ def main(args: argparse.Namespace) -> int:
         if args.decisions:
             sinks.append(DecisionLog(args.decisions, journal.log))
         runtime = Runtime(
-            with_hotplug(ports_of(policy, state)),
+            with_hotplug(ports),
             bridge,
             sinks,
             journal,

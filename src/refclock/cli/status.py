@@ -8,7 +8,7 @@ import textwrap
 from refclock.bounded import DIRECTORY, only_file
 from refclock.cli.configfile import read_config, usual_path
 from refclock.errors import ConfigError, PortError
-from refclock.units import NS_PER_S, show_ns
+from refclock.units import NS_PER_S, show, show_ns, show_rate
 
 EXAMPLE = "refclock status --json | jq .bound_ns"
 _VERSION = 1
@@ -107,6 +107,7 @@ def table(document: Fields) -> list[str]:
     lines += _row("offset", _offset(_fields(document, "last_publish"), as_of))
     bound = _integer(document, "bound_ns")
     lines += _row("bound", "unknown" if bound is None else f"UTC is known to {_span(bound)}")
+    lines += _system(document)
     dwell = _fields(document, "dwell")
     if dwell:
         elapsed, needed = (_duration(_integer(dwell, key)) for key in ("elapsed_ns", "needed_ns"))
@@ -128,6 +129,30 @@ def table(document: Fields) -> list[str]:
     lines += _row("capture", _text(daemon, "capture"))
     slow = f"{_text(daemon, 'turns')} turns, {_text(daemon, 'slow_turns')} over budget"
     return [*lines, *_row("loop", f"{slow}, slowest {_span(_integer(daemon, 'slowest_turn_ns') or 0)}")]
+
+
+def _system(document: Fields) -> list[str]:
+    """What becomes of the system clock: where it is, how fast it runs, and what is wrong with it."""
+    system = _fields(document, "system")
+    parts = []
+    off = _integer(document, "system_off_ns")
+    rate, limit = (_integer(system, key) for key in ("rate_ppt", "rate_limit_ppt"))
+    if off is not None:
+        parts.append(f"{_span(abs(off))} {'ahead of' if off > 0 else 'behind'} the vetted time")
+    if rate is not None and limit is not None:
+        allowed = show_rate(limit).lstrip("+")
+        parts.append(f"runs at {show_rate(rate)} against the counter (allowed {allowed})")
+    step = _integer(system, "last_step_ns")
+    if step is not None:
+        parts.append(f"was set by {show_ns(step)} {_duration(_integer(system, 'last_step_age_ns'))} ago")
+    lines = _row("clock", "; ".join(parts)) if parts else []
+    alarms = system.get("alarms")
+    for alarm in alarms if isinstance(alarms, list) else []:
+        worst, unit = _integer(alarm, "worst_value") or 0, _text(alarm, "unit")
+        since = f"for {_duration(_integer(alarm, 'for_ns'))}, by up to {show(worst, unit)}"
+        told = f"{_text(alarm, 'words')} ({since}); {_text(alarm, 'mend')}"
+        lines += _row("ALARM", f"{_text(alarm, 'reason')}: {told}")
+    return lines
 
 
 def _witnesses(document: Fields) -> list[str]:
@@ -164,10 +189,8 @@ def _refusal(withheld: Fields, as_of: int) -> str:
     value, limit = _integer(withheld, "value"), _integer(withheld, "limit")
     unit = _text(withheld, "unit")
     numbers = ""
-    if unit == "ns" and value is not None and limit is not None:
-        numbers = f" (found {show_ns(value)}, limit {_span(limit)})"
-    elif unit != "-":
-        numbers = f" (found {value}, limit {limit} {unit})"
+    if unit != "-" and value is not None and limit is not None:
+        numbers = f" (found {show(value, unit)}, limit {show(limit, unit).lstrip('+')})"
     mend = _text(withheld, "mend")
     tail = f"; {mend}" if mend != "-" else ""
     return f"{_text(withheld, 'reason')}, {ago} ago: {_text(withheld, 'words')}{numbers}{tail}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from refclock.core.asking.configurer import Configurer
 from refclock.core.asking.poller import Poller
+from refclock.core.effect.watch import SystemWatch
 from refclock.core.seconds.health import ReceiverHealth
 from refclock.core.seconds.interval import RawRate
 from refclock.core.seconds.line import Line
@@ -17,6 +18,7 @@ from refclock.core.telling.diary import Diary
 from refclock.core.telling.rows import witness_rows
 from refclock.core.telling.view import view
 from refclock.core.trust import memory
+from refclock.core.trust.established import system_off_ns
 from refclock.core.trust.numbering import counted, namers
 from refclock.core.trust.vetting import Vetting
 from refclock.model import (
@@ -36,7 +38,7 @@ from refclock.model import (
     SystemClock,
     Withhold,
 )
-from refclock.policy import CESIUM_PORT, COMPANION_PORT, RECEIVER_PORT, Policy
+from refclock.policy import CESIUM_PORT, CHRONYD_PORT, COMPANION_PORT, RECEIVER_PORT, Policy
 from refclock.units import NS_PER_S, S_PER_DAY
 from refclock.wire.families import PPS_ONLY, dialogue_of
 from refclock.wire.report import Foreign, Label, LeapInfo
@@ -56,6 +58,7 @@ class Bridge:
     def __init__(self, policy: Policy, build_utc_s: int, has_pps: bool | None = None) -> None:
         self.policy = policy
         self.vetting = Vetting(policy, build_utc_s)
+        self.effect = SystemWatch(policy.limits)
         self._has_pps = policy.pps is not None if has_pps is None else has_pps
         self._edge_kind = policy.pulse.edge if policy.pulse else "assert"
         self._pulse_port = CESIUM_PORT if policy.cesium_is_primary and policy.cesium else None
@@ -97,6 +100,7 @@ class Bridge:
         self.configurer = Configurer(RECEIVER_PORT) if settings.configure else None
         self._companion_line = None if companion is None else Line(companion.protocol)
         self._stepped_ns: int | None = None
+        self.effect.begin_anew()
 
     def step(self, event: Event) -> list[Decision]:
         """Take one event; returns what is decided because of it, in order."""
@@ -107,11 +111,13 @@ class Bridge:
             self._latest_ns = event.raw_ns
         self._latest_ns = max(self._latest_ns, event.raw_ns)
         if not isinstance(event, RtcTick):  # its stamp is that of a tick seen earlier
-            stepped = self._timeline.observe(event)
+            stepped = self._timeline.observe(event) or self.effect.set_ns(event)
             if stepped:
                 self._stepped_ns = self.vetting.witnesses.further.chrony.stepped_ns = event.raw_ns
                 (self.standard or self.pairing).forget_edges()
-                found.append(Refused(event.raw_ns, "clock-step", abs(stepped), 0))
+                found.append(Refused(event.raw_ns, "clock-step", stepped, 0))
+            rate = self.vetting.witnesses.rate
+            found += self.effect.observe(event, stepped, rate, lambda: system_off_ns(self.vetting, event))
         found += self.vetting.on_time(event.raw_ns)
         if self.poller is not None:
             found += self.poller.on_time(event.raw_ns)
@@ -124,7 +130,7 @@ class Bridge:
 
     def wake_at(self) -> int | None:
         """When (raw ns) a Tick should come at the latest, or None."""
-        due = [self.vetting.deadline_ns()]
+        due = [self.vetting.deadline_ns(), self.effect.wake_at()]
         due += [one.wake_at() for one in (self.poller, self.configurer) if one is not None]
         return min((one for one in due if one is not None), default=None)
 
@@ -133,7 +139,8 @@ class Bridge:
         told = view(self.vetting, self.diary, raw_ns, self.system_ns(raw_ns))
         pulses = self.standard or self.pairing
         edges = {"extra_edges": pulses.extra_edges, "missed_edges": pulses.missed_edges}
-        return told | {"counters": {**self.diary.counters, **edges}}
+        counters = {**self.diary.counters, **edges}
+        return told | {"system": self.effect.fields(raw_ns), "counters": counters}
 
     def memory(self) -> dict[str, object]:
         """What must survive a restart."""
@@ -178,6 +185,8 @@ class Bridge:
         return ()
 
     def _on_port(self, event: PortChange) -> tuple[()]:
+        if event.port == CHRONYD_PORT:
+            self.effect.on_chronyd(event.up)
         for one in (self.poller, self.configurer):
             if one is not None and event.port == RECEIVER_PORT:
                 one.begin_anew(event.raw_ns, event.up)

@@ -6,6 +6,7 @@ from refclock.policy.gpsd import GPSD_UNITS, GpsdAddress
 from refclock.policy.limits import HARD_CAPS_PPT, PROFILES, Limits
 from refclock.policy.settings import (
     CESIUM_PORT,
+    CHRONYD_PORT,
     COMPANION_PORT,
     KDC_PORT,
     REALM,
@@ -27,6 +28,7 @@ from refclock.policy.table import LIMIT_ROWS, LimitRow
 
 __all__ = [
     "CESIUM_PORT",
+    "CHRONYD_PORT",
     "COMPANION_PORT",
     "GPSD_UNITS",
     "HARD_CAPS_PPT",

@@ -36,6 +36,8 @@ _RECEIVER = (
     "device", "serial", "path", "protocol", "baud", "framing", "timescale", "configure",
     "message_delay_us", "message_jitter_us",
 )  # fmt: skip
+# No rate of these reaches the profile's hard cap.
+_CAPPED = ("mask1_rate_ppt", "mask2_rate_ppt", "system_rate_ppt")
 _FRAMINGS = ("8N1", "8O1", "8E1", "7O1", "7E1", "8N2")
 
 
@@ -268,7 +270,7 @@ def _limits(document: Document, profile: str) -> tuple[Limits, tuple[Loosened, .
             continue
         value = document.integer("limits", row.key, chosen[row.key], row.low, row.high)
         cap = HARD_CAPS_PPT[profile]
-        if row.key.startswith("mask") and row.key.endswith("_rate_ppt") and value >= cap:
+        if row.key in _CAPPED and value >= cap:
             raise document.fail(
                 "limits", row.key, f"{value} reaches the hard cap of profile {profile}, {cap} "
                 f"(parts in 10^12); the cap is in the code and cannot be configured. Choose less.",

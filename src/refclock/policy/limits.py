@@ -57,6 +57,7 @@ class Limits:
     reanchor_year_ns: int
     position_m: int
     realm_error_ns: int
+    system_rate_ppt: int
 
 
 def profile_limits(profile: str) -> Limits:

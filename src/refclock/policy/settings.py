@@ -13,6 +13,8 @@ RECEIVER_PORT = "gps0"
 CESIUM_PORT = "cs0"
 # And the second receiver's line, which numbers the pulses of a standard that has no label.
 COMPANION_PORT = "num0"
+# Whether a chronyd takes what it is given.
+CHRONYD_PORT = "chronyd0"
 NTP_PORT, KDC_PORT = 123, 88
 # RFC 4120, section 6.1; those of X.500 have slashes, and nobody has met one.
 REALM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")

@@ -91,5 +91,8 @@ LIMIT_ROWS = (
              "how far a fixed antenna may seem to move from where it was when trust began, metres"),
     LimitRow("realm_error_ms", "realm_error_ns", NS_PER_MS, _LOWER, 1, 60_000, (2_000, 1_000, 1_000),
              "how far another KDC's clock may be off before it counts as astray"),
+    LimitRow("system_rate_ppt", "system_rate_ppt", 1, _LOWER, 10**6, 10**11,
+             (60_000 * 10**6, 6_000 * 10**6, 200 * 10**6),
+             "the fastest or slowest that the system clock may run, parts in 10^12"),
 )
 # fmt: on

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 
 from refclock import BUILD_UTC_S, __version__
-from refclock.policy import CESIUM_PORT, COMPANION_PORT, Policy, ReceiverSettings
+from refclock.policy import CESIUM_PORT, CHRONYD_PORT, COMPANION_PORT, Policy, ReceiverSettings
 
 LICENCE = "Apache-2.0"
 CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
@@ -49,6 +49,8 @@ def port_table(policy: Policy) -> dict[str, dict[str, object]]:
         ports["phc0"] = {"kind": "phc", "device": policy.phc.device}
     if policy.chrony is not None:
         ports["chrony0"] = {"kind": "src"}
+    if policy.shm_unit is not None or policy.sock_path is not None:
+        ports[CHRONYD_PORT] = {"kind": "chronyd"}
     for number, peer in enumerate(policy.ntp.peers):
         ports[f"ntp{number}"] = {"kind": "ntp", "servers": [peer]}
     for number, peer in enumerate(policy.realm.peers):

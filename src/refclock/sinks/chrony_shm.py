@@ -71,6 +71,15 @@ class ChronyShm(Retrying):
         facts = _facts(self._segment)
         return f"attached, {facts.attached - 1} reading" if facts else "removed; to be made again"
 
+    def unheard(self) -> str:
+        """Why no chronyd takes what is written; "" when one is attached."""
+        ours = [one for one in (self._segment, self._orphan) if one is not None]
+        if any(_facts(one, removed=True, alone=1) is not None for one in ours):
+            return ""
+        return (
+            f"{self.name}: nobody else is attached to its segment; is chronyd running, with `refclock SHM`?"
+        )
+
     def close(self) -> None:
         """Clear ``valid`` and detach; the segment stays."""
         self._withdraw()

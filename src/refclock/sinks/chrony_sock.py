@@ -138,6 +138,16 @@ class ChronySock(Retrying):
         dropped = f", {self._dropped} dropped" if self._dropped else ""
         return f"connected, {self._sent} sent{dropped}"
 
+    def unheard(self) -> str:
+        """Why no chronyd takes what is sent; "" when one is bound to the socket. A line that was connected
+        once does not tell, so that another is tried."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as line:
+            try:
+                line.connect(self._path)
+            except OSError as error:
+                return str(absent(self._path, error.errno or 0))
+        return ""
+
     def close(self) -> None:
         """Hang up; there is nothing to leave behind."""
         self._hang_up()

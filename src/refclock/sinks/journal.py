@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from refclock.core.rules.reasons import REASONS
 from refclock.model import Accuse, Decision, ModeChange, Publish, Withhold
 from refclock.sinks.lines import LineWriter
-from refclock.units import NS_PER_S, show_ns
+from refclock.units import NS_PER_S, show, show_ns
 
 # sd-daemon(3): a line on standard error may begin with its priority in angle brackets.
 ERR, WARNING, NOTICE, INFO = 3, 4, 5, 6
@@ -65,7 +65,10 @@ class Journal:
                 f"mode {decision.before.value} -> {decision.after.value}: {decision.reason}",
             )
         elif isinstance(decision, Withhold):
-            self.repeating(decision.raw_ns, decision.reason, in_words(decision))
+            known = REASONS.get(decision.reason)
+            loud = known is not None and known.kind == "alarm"
+            priority = ERR if loud else WARNING
+            self.repeating(decision.raw_ns, decision.reason, in_words(decision), priority)
         elif isinstance(decision, Accuse):
             evidence = ", ".join(f"{key} {value}" for key, value in decision.evidence.items())
             self.repeating(
@@ -116,12 +119,12 @@ def in_words(withheld: Withhold) -> str:
     if known is None:
         return f"withheld, {withheld.reason}: found {withheld.value}, limit {withheld.limit}"
     numbers = ""
-    if known.unit == "ns":
-        numbers = f" (found {show_ns(withheld.value)}, limit {show_ns(withheld.limit).lstrip('+')})"
-    elif known.unit:
-        numbers = f" (found {withheld.value} {known.unit}, limit {withheld.limit} {known.unit})"
+    if known.unit:
+        found, limit = (show(value, known.unit) for value in (withheld.value, withheld.limit))
+        numbers = f" (found {found}, limit {limit.lstrip('+')})"
     mend = f"; {known.mend}" if known.mend else ""
-    return f"withheld, {withheld.reason}: {known.words}{numbers}{mend}"
+    deed = "ALARM" if known.kind == "alarm" else "withheld"
+    return f"{deed}, {withheld.reason}: {known.words}{numbers}{mend}"
 
 
 def _bound(decision: Publish) -> str:

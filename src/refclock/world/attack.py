@@ -30,11 +30,12 @@ class Answer:
 @dataclass(slots=True)
 class HostPlan:
     """What happens to the host, by true time: rates and outages of its counter, steps of its clock
-    (instant, ns), changes of what counts time (instant, name)."""
+    (instant, ns), slews of it (from, until, ppt), changes of what counts time (instant, name)."""
 
     rates: list[RateChange] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
     steps: list[tuple[int, int]] = field(default_factory=list)
+    slews: list[tuple[int, int, int]] = field(default_factory=list)
     clocksources: list[tuple[int, str]] = field(default_factory=list)
 
 

@@ -67,6 +67,7 @@ DEEDS = (
     Deed("collude", ((Kind.RATE, Kind.TIME),), "5ppm", "receiver and all servers go astray together",
          receiver=_D.shift, answer=_D.collude),
     Deed("foreign-step", (_T,), "+2s", "somebody else steps the system clock", host=_D.foreign_step),
+    Deed("foreign-slew", (_R,), "2%", "somebody else slews the system clock", host=_D.foreign_slew),
     Deed("clocksource", (), "", "kernel gives up the TSC for the HPET", host=_D.clocksource),
     Deed("raw", (_R,), "50ppm", "the host's own counter changes its rate", host=_D.raw_rate),
     Deed("vm-pause", (_L,), "20s", "virtual machine paused, its counter stands still", host=_D.vm_pause),

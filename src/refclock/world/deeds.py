@@ -178,6 +178,10 @@ def foreign_step(attack: Attack, plan: HostPlan) -> None:
     plan.steps.append((attack.end_ns, -attack.amounts[0].value))
 
 
+def foreign_slew(attack: Attack, plan: HostPlan) -> None:
+    plan.slews.append((attack.start_ns, attack.end_ns, attack.amounts[0].value))
+
+
 def clocksource(attack: Attack, plan: HostPlan) -> None:
     plan.clocksources.append((attack.start_ns, "hpet"))
     plan.clocksources.append((attack.end_ns, "tsc"))

@@ -39,6 +39,7 @@ class SystemTime:
         start_ns: int,
         rate_ppt: int,
         steps: Sequence[tuple[int, int]],
+        slews: Sequence[tuple[int, int, int]],
         outages: Sequence[Outage],
         leap_at_s: int | None,
     ) -> None:
@@ -47,6 +48,8 @@ class SystemTime:
         first_ns = start_ns + chance.between(-4_000, 4_000) * NS_PER_MS // 1000
         changes: list[tuple[int, str, int]] = [(at_ns, "step", ns) for at_ns, ns in steps]
         changes += [(outage.end_ns, "boot", 0) for outage in outages if outage.raw_after_ns is not None]
+        for from_ns, until_ns, slew_ppt in slews:
+            changes += [(from_ns, "slew", slew_ppt), (until_ns, "slew", 0)]
         if leap_at_s is not None:
             leap_ns = (leap_at_s + 1) * NS_PER_S
             changes += [(leap_ns, "slew", -_SLEW_PPT), (leap_ns + _SLEW_NS, "slew", 0)]

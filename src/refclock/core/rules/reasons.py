@@ -2,7 +2,8 @@
 
 Kinds: ``reject`` the source contradicts what is known (freezes the budget, counts as an episode, latches);
 ``violation`` a reject that touches date or numbering (locks sooner); ``absent`` there was nothing fit to
-judge (a gap, not a lie); ``wait`` not yet; ``note`` about one edge or one answer, not about the second.
+judge (a gap, not a lie); ``wait`` not yet; ``note`` about one edge or one answer, not about the second;
+``alarm`` about the system clock, whatever is fed.
 """
 
 from dataclasses import dataclass
@@ -130,6 +131,22 @@ REASONS = {
     "clock-step": Reason(
         "absent", "somebody stepped the system clock; stamps from before it are unusable", "ns",
         "find who sets the clock beside chrony",
+    ),
+    "clock-rate": Reason(
+        "alarm", "the system clock runs faster or slower against the counter than the profile allows", "ppt",
+        "see who steers it (refclock doctor): maxslewrate and maxdrift in chrony.conf bound what chrony does",
+    ),
+    "slew-left": Reason(
+        "alarm", "a chronyd that is gone left its slew in the kernel, and the clock runs away with it", "ppt",
+        "start chronyd again: it takes the slew back",
+    ),
+    "clock-ahead": Reason(
+        "alarm", "the system clock is ahead of the time", "ns",
+        "do not set it back by hand: what has expired would be valid again; refclock setback leads through",
+    ),
+    "clock-behind": Reason(
+        "alarm", "the system clock is behind the time", "ns",
+        "see whether chronyd runs and slews it (refclock doctor); what has expired is still taken meanwhile",
     ),
     "edge-stale": Reason("absent", "the pulse was fetched too late to be placed", "ns", _WAIT),
     "configure-refused": Reason(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from refclock.core.rules.reasons import REASONS
 from refclock.core.telling.refusals import Refusals
 from refclock.model import Accuse, Decision, ModeChange, Publish, Withhold
 
@@ -25,9 +26,10 @@ class Diary:
             self.last_publish = one
             self.refusals.accepted()
         elif isinstance(one, Withhold):
-            self.counters["withheld"] += 1
             self.counters[one.reason] = self.counters.get(one.reason, 0) + 1
-            self.last_withhold = one
+            if REASONS[one.reason].kind != "alarm":
+                self.counters["withheld"] += 1
+                self.last_withhold = one
             self.refusals.note(one, system_ns, rows)
         elif isinstance(one, Accuse):
             self.counters["accused"] += 1

@@ -56,7 +56,7 @@ class Refusals:
     def accepted(self) -> None:
         """A second was accepted: the next refusal of a second begins a group of its own."""
         for group in self._groups:
-            group.open = group.open and REASONS[group.worst.reason].kind == "note"
+            group.open = group.open and REASONS[group.worst.reason].kind in ("note", "alarm")
 
     def accuse(self, accusation: Accuse) -> None:
         """Somebody was named: that belongs to the latest group that speaks against a source."""

@@ -9,7 +9,7 @@ from itertools import combinations
 
 from refclock.core.seconds.interval import Interval
 from refclock.core.trust.vetting import Vetting
-from refclock.model import Mode
+from refclock.model import Event, Mode
 from refclock.units import NS_PER_S
 
 # Before the edge proof a label may name the pulse beside its own.
@@ -61,3 +61,19 @@ def established(vetting: Vetting, raw_ns: int, system_ns: int | None) -> list[st
         if lo_ns <= hi_ns and shared.outside_ns(system_ns) <= tolerance:
             return [one, other]
     return []
+
+
+def system_off_ns(vetting: Vetting, event: Event) -> int | None:
+    """By how much the system clock was ahead of all that UTC may have been at an event (negative: behind), by
+    what was vetted, or else by the NTP quorum; None where neither tells."""
+    judge, raw_ns = vetting.judge, event.raw_ns
+    if judge is not None:
+        middle, half = judge.predicted_ns(raw_ns), judge.holdover_ns(raw_ns)
+        known: Interval | None = Interval(middle - half, middle + half, raw_ns)
+    else:
+        known = vetting.witnesses.quorum_at(raw_ns)
+    if known is None:
+        return None
+    system_ns = vetting.witnesses.leap.si_ns(event.real_ns)
+    outside = known.outside_ns(system_ns)
+    return outside if system_ns > known.hi_ns else -outside
