@@ -104,6 +104,7 @@ class World:
         self.system = SystemTime(
             self.counter, Chance(seed, "system clock"), start_ns=start_ns, rate_ppt=self.raw_rate_ppt,
             steps=plan.steps, slews=plan.slews, outages=plan.outages, leap_at_s=self.leap_at_s,
+            careful=arguments.profile == "kdc-cesium",
         )  # fmt: skip
         self.receiver = Receiver(
             arguments.receiver, Chance(seed, "receiver"), self.attacks, baud=arguments.baud,

@@ -4,13 +4,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from refclock.units import NS_PER_MS, NS_PER_S, PPT_PER_PPM, scale_down
+from refclock.units import NS_PER_MS, NS_PER_S, PPT_ONE, PPT_PER_PPM, scale_down
 from refclock.world.chance import Chance
 from refclock.world.oscillator import Outage, RawCounter
 
-# chrony's `leapsecmode slew` with a moderate maxslewrate: a second takes 1000 s.
-_SLEW_PPT = 1_000 * PPT_PER_PPM
-_SLEW_NS = 1_000 * NS_PER_S
+# chrony's `leapsecmode slew` with a moderate maxslewrate: a second takes 1000 s. With the one that is advised
+# beside a cesium it takes 20,000 s.
+_SLEW_PPT, _CAREFUL_PPT = 1_000 * PPT_PER_PPM, 50 * PPT_PER_PPM
 _BOOT_ERROR_MS = 200
 
 
@@ -42,8 +42,9 @@ class SystemTime:
         slews: Sequence[tuple[int, int, int]],
         outages: Sequence[Outage],
         leap_at_s: int | None,
+        careful: bool,
     ) -> None:
-        """``rate_ppt`` is what chrony holds: UTC against RAW, as well as it knows."""
+        """``rate_ppt`` is what chrony holds: UTC against RAW, as well as it knows. ``careful``: slow to slew."""
         self.rate_ppt = rate_ppt + chance.between(-20_000, 20_000)
         first_ns = start_ns + chance.between(-4_000, 4_000) * NS_PER_MS // 1000
         changes: list[tuple[int, str, int]] = [(at_ns, "step", ns) for at_ns, ns in steps]
@@ -51,8 +52,9 @@ class SystemTime:
         for from_ns, until_ns, slew_ppt in slews:
             changes += [(from_ns, "slew", slew_ppt), (until_ns, "slew", 0)]
         if leap_at_s is not None:
-            leap_ns = (leap_at_s + 1) * NS_PER_S
-            changes += [(leap_ns, "slew", -_SLEW_PPT), (leap_ns + _SLEW_NS, "slew", 0)]
+            leap_ns, slew_ppt = (leap_at_s + 1) * NS_PER_S, _CAREFUL_PPT if careful else _SLEW_PPT
+            lasts_ns = NS_PER_S * PPT_ONE // slew_ppt
+            changes += [(leap_ns, "slew", -slew_ppt), (leap_ns + lasts_ns, "slew", 0)]
         stretches = [_Stretch(start_ns, counter.raw_at(start_ns), first_ns, self.rate_ppt)]
         for at_ns, what, amount in sorted(changes):
             last, raw_ns = stretches[-1], counter.raw_at(at_ns)
