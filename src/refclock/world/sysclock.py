@@ -44,7 +44,7 @@ class SystemTime:
         leap_at_s: int | None,
         careful: bool,
     ) -> None:
-        """``rate_ppt`` is what chrony holds: UTC against RAW, as well as it knows. ``careful``: slow to slew."""
+        """``rate_ppt`` is what chrony holds: UTC against RAW, as well as it knows; ``careful``: slowly."""
         self.rate_ppt = rate_ppt + chance.between(-20_000, 20_000)
         first_ns = start_ns + chance.between(-4_000, 4_000) * NS_PER_MS // 1000
         changes: list[tuple[int, str, int]] = [(at_ns, "step", ns) for at_ns, ns in steps]
