@@ -104,3 +104,28 @@ def test_a_new_attempt_compares_from_its_own_first_second_on():
     assert cesium.apart_ns(second(500), EXACT) == 0
     assert cesium.since_ns == RAW + 500
     assert cesium.judge(second(500), 10**6) is None
+
+
+LOOSE = parse_policy(
+    'profile = "kdc-cesium"\n[cesium]\ndevice = "/dev/pps1"\n[limits]\nmask2_offset_us = 400000\n'
+    'mask2_rate_ppt = 1000000000\n[loosened]\nmask2_offset_us = "a test"\nmask2_rate_ppt = "a test"\n'
+).limits
+
+
+def test_a_mask_that_lets_half_a_second_pass_silences_a_pulse_that_tells_no_whole_seconds():
+    """400 ms and 1000 ppm: after 100 s a receiver might have left by half a second, or by seven whole ones,
+    and the pulse would seem to have gone along with it."""
+    cesium = Cesium(LOOSE)
+    assert cesium.tells(RAW + 10**15), "nothing was compared yet"
+    for passed_s in (0, 99, 100):
+        cesium.on_edge(Placed(RAW + passed_s * NS_PER_S, 50))
+        apart = cesium.apart_ns(second(passed_s * NS_PER_S), EXACT)
+        assert (apart is None) is (passed_s == 100)
+    cesium.reset()
+    assert cesium.apart_ns(second(100 * NS_PER_S), EXACT) == 0
+
+
+def test_the_profiles_own_mask_lets_it_speak_for_centuries():
+    cesium = heard(0)
+    cesium.apart_ns(second(0), EXACT)
+    assert cesium.tells(RAW + 1000 * 365 * 86_400 * NS_PER_S)

@@ -46,7 +46,7 @@ class Cesium:
 
     def apart_ns(self, second: Second, rate: RawRate) -> int | None:
         """The receiver's second less the standard's pulse, within half a second either way, counted from
-        the first comparison on; None when the standard is silent."""
+        the first comparison on; None when the standard is silent, or cannot tell."""
         edge = self._edge
         # The second itself lies before its stamp by the cable's delay and the sawtooth.
         receiver_ns = second.edge.raw_ns - second.late_ns
@@ -58,9 +58,18 @@ class Cesium:
         if self._base_edge is not None:
             wandered = rate.advance(edge.raw_ns - self._base_edge.raw_ns)
             self.wandered_ns = wandered - nearest_second(wandered) * NS_PER_S
+        if not self.tells(receiver_ns):
+            return None
         moved = apart - self._base_ns
         # Whole seconds do not count; and a distance near half a second must not flip its sign.
         return moved - nearest_second(moved) * NS_PER_S
+
+    def tells(self, raw_ns: int) -> bool:
+        """Whether the mask is tight enough for a pulse that tells no whole seconds: one that the receiver may
+        have left by half a second would seem to follow it through the seconds."""
+        elapsed = 0 if self._base_ns is None else max(0, raw_ns - self.since_ns)
+        room_ns = self._limits.mask2_offset_ns + scale_up(elapsed, self._limits.mask2_rate_ppt)
+        return room_ns < NS_PER_S // 2
 
     def judge(self, second: Second, apart_ns: int) -> Refused | None:
         """None when the mask admits the distance."""
