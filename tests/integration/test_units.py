@@ -113,6 +113,7 @@ def test_users_and_directories_are_what_systemd_reads(require_program, units, tm
         assert done.returncode == 0, done.stderr
     assert "refclock:" in (root / "etc/passwd").read_text()
     assert (root / "run/refclock").stat().st_mode & 0o777 == 0o755
+    assert (root / "var/lib/refclock").stat().st_mode & 0o777 == 0o700
     assert (root / "etc/refclock").stat().st_mode & 0o777 == 0o750
 
 

@@ -75,7 +75,7 @@ def next_steps(site: Site, deeds: Sequence[Deed]) -> list[str]:
         f"edit {config}: device, servers, the way to chrony",
         f"edit {here.chrony_conf}: docs/guide.md has the lines for each profile",
         "systemctl daemon-reload",
-        f"refclock check --config {config}",
+        f"runuser -u refclock -- refclock check --config {config}",
         f"systemctl enable refclock-shm.service {unit}",
         f"systemctl restart {here.chrony[0]} && systemctl start {unit}",
         f"refclock status, and once it is vetted: refclock enroll --config {config}",
