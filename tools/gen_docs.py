@@ -1,4 +1,5 @@
-"""Writes into the documents what the code already knows: tables, the diagram of the modes, transcripts.
+"""Writes into the documents what the code already knows: tables, the diagram of the modes, transcripts; and
+the chrony.conf of each profile.
 
     .venv/bin/python tools/gen_docs.py            writes
     .venv/bin/python tools/gen_docs.py --check    exits 1 when a document is out of date
@@ -17,11 +18,16 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import manpages
 
 from refclock import cli
+from refclock.chrony.examining import HOST_RULES
+from refclock.chrony.rule import Rule
+from refclock.chrony.rules.table import RULES
+from refclock.chrony.shipped import Present, complete
 from refclock.core.rules.modes import TABLE, Trigger
 from refclock.core.rules.reasons import REASONS
 from refclock.model import Mode
@@ -32,7 +38,8 @@ from refclock.wire.families import FAMILIES
 ROOT = Path(__file__).resolve().parents[1]
 # The manual pages are made from parts of the documents before them.
 DOCUMENTS = (
-    "README.md", "docs/configuration.md", "docs/receivers.md", "docs/verbs.md", "docs/vetting.md",
+    "README.md", "docs/configuration.md", "docs/doctor.md", "docs/guide.md", "docs/receivers.md",
+    "docs/verbs.md", "docs/vetting.md",
     "docs/man/refclock.8", "docs/man/refclock.toml.5",
 )  # fmt: skip
 
@@ -197,6 +204,34 @@ def families() -> str:
     return _rows(head, rows)
 
 
+def _rule_rows(rules: tuple[Rule, ...]) -> str:
+    rows = [
+        (one.name, one.clause, one.must, one.why, one.verdict("kdc"), one.verdict("appserver"))
+        for one in rules
+    ]
+    return _rows(("row", "clause", "what must hold", "else", "KDC", "application server"), rows)
+
+
+def chrony_rules() -> str:
+    """What `refclock doctor` asks of chrony's configuration."""
+    return _rule_rows(tuple(rule for rule, _ in RULES))
+
+
+def host_rules() -> str:
+    """What it asks of the host and of the chronyd that runs."""
+    return _rule_rows(HOST_RULES)
+
+
+def shipped(profile: str, name: str) -> str:
+    """The chrony.conf that is installed for a receiver of that name."""
+    return complete(profile, Present(ways=(f"/run/chrony.refclock.{name}.sock",)))
+
+
+def chrony_kdc() -> str:
+    """The KDC's, as the guide shows it."""
+    return f"```\n{shipped('kdc', 'receiver')}```\n"
+
+
 def transcript() -> str:
     """What the commands of TRANSCRIPT print, run here and now in a directory of their own."""
     out, home = io.StringIO(), Path.cwd()
@@ -214,7 +249,10 @@ def transcript() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "attacks": attacks,
+    "chrony-kdc": chrony_kdc,
+    "chrony-rules": chrony_rules,
     "families": families,
+    "host-rules": host_rules,
     "limits": limits,
     "limit-keys": limit_keys,
     "man-exit-status": manpages.exit_statuses,
@@ -237,6 +275,13 @@ def renewed(text: str) -> str:
     return _PART.sub(lambda found: found["head"] + PARTS[found["name"]]() + found["tail"], text)
 
 
+# Files that are made as a whole, and what makes them.
+FILES: dict[str, Callable[[], str]] = {
+    f"src/refclock/install/files/chrony/{profile}.conf": partial(shipped, profile, "@NAME@")
+    for profile in PROFILES
+}
+
+
 def main() -> int:
     """Write, or with --check compare; returns the exit status."""
     parser = argparse.ArgumentParser(description="Write the generated parts of the documents.")
@@ -251,6 +296,12 @@ def main() -> int:
             stale.append(name)
             if not check:
                 path.write_text(after, "utf-8")
+    for name, made in FILES.items():
+        path = ROOT / name
+        if not path.is_file() or path.read_text("utf-8") != made():
+            stale.append(name)
+            if not check:
+                path.write_text(made(), "utf-8")
     for name in stale:
         print(f"{name}: {'out of date; run tools/gen_docs.py' if check else 'written'}", file=sys.stderr)
     return int(check and bool(stale))

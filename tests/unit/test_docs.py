@@ -36,6 +36,11 @@ def test_generated_parts_are_up_to_date(generator):
         assert generator.renewed(text) == text, f"{name}: run .venv/bin/python tools/gen_docs.py"
 
 
+def test_the_shipped_files_are_what_the_program_makes(generator):
+    for name, made in generator.FILES.items():
+        assert (ROOT / name).read_text("utf-8") == made(), f"{name}: run .venv/bin/python tools/gen_docs.py"
+
+
 def test_generated_parts_stand_where_the_generator_looks(generator):
     mark = re.compile(r'^(\.\\" )?<!-- generated: ', re.M)
     found = {_name(path) for path in (*DOCUMENTS, *PAGES) if mark.search(path.read_text("utf-8"))}

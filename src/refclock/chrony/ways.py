@@ -1,5 +1,5 @@
-"""The ways to chrony, as `refclock check` and `refclock doctor` judge them: its socket, its segment, and which
-suits the chronyd that is installed."""
+"""The ways to chrony, as `refclock check` and `doctor` judge them: its socket, its segment, and which of
+the two suits the chronyd that is installed."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _SOCK_PREFERRED = (4, 4)
 def chrony(policy: Policy) -> Iterator[Finding]:
     """Everything, in the order in which a person would look."""
     if policy.sock_path is not None:
-        yield _socket(policy.sock_path)
+        yield socket(policy.sock_path)
     if policy.shm_unit is not None:
         yield _segment(policy.shm_unit)
         if policy.sock_path is not None:
@@ -33,7 +33,8 @@ def chrony(policy: Policy) -> Iterator[Finding]:
     yield _chronyd(policy)
 
 
-def _socket(path: str) -> Finding:
+def socket(path: str) -> Finding:
+    """Whether a socket is there, chronyd's, and ours to write to."""
     try:
         problem = chrony_sock.judge(path)
     except PortError as error:

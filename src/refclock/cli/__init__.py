@@ -14,6 +14,7 @@ VERBS = {
     "run": "vet a receiver's seconds and hand them to chrony (the daemon)",
     "detect": "find receivers, and what to configure for them",
     "check": "judge a configuration and this host before the first start",
+    "doctor": "judge chrony's configuration, what runs beside it, and its live state",
     "status": "ask the running daemon what it trusts, and why",
     "now": "the time, how well it is known, and what it rests on",
     "wait": "until the time is established, for units that services depend on",

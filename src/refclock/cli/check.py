@@ -10,7 +10,7 @@ from refclock.finding import FAIL, WARN, Finding
 
 EXAMPLE = "refclock check --config /etc/refclock/receiver.toml"
 _WIDTH = 80
-_VERDICT, _WHAT = 5, 20
+_VERDICT, _WHAT, _CLAUSE = 5, 20, 9
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,26 +26,36 @@ def main(args: argparse.Namespace) -> int:
         verdicts.append(finding.verdict)
         print("\n".join(rows([finding])), flush=True)
     failures, warnings = verdicts.count(FAIL), verdicts.count(WARN)
-    print(f"\n{_count(failures, 'failure')}, {_count(warnings, 'warning')}")
+    print(f"\n{count(failures, 'failure')}, {count(warnings, 'warning')}")
     return int(failures > 0)
 
 
-def rows(findings: Iterable[Finding]) -> list[str]:
-    """Findings as aligned lines of at most 80 columns: verdict, what, finding, and below how to mend it."""
+def rows(findings: Iterable[Finding], clauses: bool = False) -> list[str]:
+    """Findings as aligned lines of at most 80 columns: verdict, with ``clauses`` the draft's, what,
+    finding, and below how to mend it."""
     lines = []
     for finding in findings:
-        room = _WIDTH - _VERDICT - _WHAT - 2
         what, found = _clean(finding.what), _clean(finding.found)
+        left = f"{finding.verdict:<{_VERDICT}} "
+        if clauses:
+            left += f"{finding.clause or '-':<{_CLAUSE}} "
+        room = _WIDTH - len(left) - _WHAT - 1
         if len(what) > _WHAT:
-            lines.append(f"{finding.verdict:<{_VERDICT}} {what}")
+            lines.append(left + what)
             head = ""
         else:
-            head = f"{finding.verdict:<{_VERDICT}} {what:<{_WHAT}}"
-        texts = textwrap.wrap(found, room)
+            head = left + what
+        texts = textwrap.wrap(found, room, break_on_hyphens=False)
         if finding.mend:
-            texts += textwrap.wrap(_clean(finding.mend), room, initial_indent="-> ", subsequent_indent="   ")
+            texts += textwrap.wrap(
+                _clean(finding.mend),
+                room,
+                initial_indent="-> ",
+                subsequent_indent="   ",
+                break_on_hyphens=False,
+            )
         for text in texts:
-            lines.append(f"{head:<{_VERDICT + _WHAT + 1}} {text}")
+            lines.append(f"{head:<{len(left) + _WHAT}} {text}")
             head = ""
     return lines
 
@@ -55,5 +65,6 @@ def _clean(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _count(number: int, word: str) -> str:
+def count(number: int, word: str) -> str:
+    """So many of something, for people."""
     return f"{number or 'no'} {word}{'s' * (number != 1)}"

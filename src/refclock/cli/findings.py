@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+from refclock.chrony.leap import days_left
 from refclock.chrony.ways import chrony
 from refclock.cli.asking import chrony_sources, gpsd
 from refclock.cli.neighbours import neighbours
@@ -15,14 +16,13 @@ from refclock.finding import FAIL, OK, WARN, Finding
 from refclock.kerberos.asking import Kdc, ask_kdcs, by_system_clock
 from refclock.model import NtpReply, PortChange, SystemClock
 from refclock.policy import Policy
-from refclock.ports import Port, ports_of, stamp
+from refclock.ports import Port, ports_of
 from refclock.ports.holders import holders
 from refclock.ports.once import ask_once
 from refclock.runtime import StateFile
-from refclock.units import NS_PER_MS, NS_PER_S, S_PER_DAY, show_ns
+from refclock.units import NS_PER_MS, NS_PER_S, show_ns
 from refclock.wire import sntp
 from refclock.wire.families import doubts
-from refclock.wire.leaplist import parse_leap_list
 
 _STA_UNSYNC = 0x0040  # linux/timex.h
 _GOOD_COUNTERS = (
@@ -49,6 +49,7 @@ def examine(policy: Policy, config: str) -> Iterator[Finding]:
     if "chrony0" in ports:
         yield chrony_sources(ports["chrony0"])
     yield from chrony(policy)
+    yield Finding("chrony.conf", f"not looked at here: refclock doctor --config {config} judges it")
     yield _status(policy)
     if policy.time_file is not None:
         yield _directory("time file", policy.time_file, "RuntimeDirectory=refclock")
@@ -246,11 +247,9 @@ def _leap(policy: Policy) -> Finding:
             'set [dates] leap_file = "/usr/share/zoneinfo/leap-seconds.list"',
         )  # fmt: skip
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            expires = parse_leap_list(file.read(1 << 20))["expires_s"]
+        days = days_left(path)
     except (OSError, ValueError) as error:
         return Finding("leap file", f"{path}: {error}", WARN, "install tzdata, or fetch the list from IERS")
-    days = (int(str(expires)) - stamp.now()[1] // NS_PER_S) // S_PER_DAY
     if days < 0:
         return Finding("leap file", f"{path}: expired {-days} days ago", WARN, "update tzdata")
     return Finding("leap file", f"{path}: good for {days} more days")

@@ -73,7 +73,7 @@ def next_steps(site: Site, deeds: Sequence[Deed]) -> list[str]:
         "systemd-sysusers && systemd-tmpfiles --create",
         "udevadm control --reload && udevadm trigger -s tty -s pps",
         f"edit {config}: device, servers, the way to chrony",
-        f"edit {here.chrony_conf}: docs/guide.md has the lines for each profile",
+        f"edit {here.chrony_conf}: refclock doctor --config {config} says how (--fix-print: a whole one)",
         "systemctl daemon-reload",
         f"runuser -u refclock -- refclock check --config {config}",
         f"systemctl enable refclock-shm.service {unit}",

@@ -69,6 +69,13 @@ def plan(site: Site) -> list[Item]:
             items.append(
                 Item(f"{_UNITS}/{service}.d/refclock.conf", content, "the KDC waits for established time")
             )
+    items.append(
+        Item(
+            f"etc/refclock/{site.name}.chrony.conf",
+            (own / "chrony" / f"{site.profile}.conf").read_bytes().replace(_NAME, site.name.encode()),
+            f"a whole chrony.conf for profile {site.profile}, to take the place of chrony's",
+        )
+    )
     text = configuration(site.profile, site.name)
     items.append(
         Item(f"etc/refclock/{site.name}.toml", text.encode(), f"the configuration, profile {site.profile}")

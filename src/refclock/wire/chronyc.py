@@ -7,15 +7,16 @@ source less the system clock is the first less the second.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # S.sssssssss
 _SECONDS = re.compile(r"(-?)([0-9]{1,10})\.([0-9]{9})")
+_PPM = re.compile(r"(-?)([0-9]{1,10})\.([0-9]{3})")
 _COUNT = re.compile(r"[0-9]{1,10}")
 _OCTAL = re.compile(r"[0-7]{1,3}")
 _LEAPS: Mapping[str, int] = {"Normal": 0, "Insert second": 1, "Delete second": 2}
 _LEAP_UNKNOWN = 3
-_TRACKING, _ROW = 14, 10
+_TRACKING, _ROW, _STATS = 14, 10, 8
 # A server or a peer; "#" is a reference clock, such as refclock's own.
 _MODES = ("^", "=")
 # "?" is what cannot be selected; under authselectmode require that is all that is not authenticated.
@@ -47,7 +48,7 @@ class ChronyReport:
 def parse(text: str, required: bool) -> ChronyReport | None:
     """The output of ``tracking``, ``sources`` and ``authdata``, or without the last where chrony.conf
     requires authentication (``required``). None where it is not whole; what is no row is passed over."""
-    rows = [line.split(",") for line in text.splitlines()]
+    rows = _rows(text)
     tracking = [row for row in rows if len(row) == _TRACKING]
     slow_ns = _nanoseconds(tracking[0][4]) if len(tracking) == 1 else None
     if slow_ns is None:
@@ -77,6 +78,93 @@ def _source(row: list[str], slow_ns: int) -> ChronySource | None:
 
 def _nanoseconds(text: str) -> int | None:
     found = _SECONDS.fullmatch(text)
+    if found is None:
+        return None
+    size = int(found[2] + found[3])
+    return -size if found[1] else size
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """``tracking``: the selected source's reference id in hexadecimal and its name, the stratum, by how
+    much the system clock is slow of chronyd's idea of the time (ns), by how much the clock would run fast
+    if nobody corrected it (ppb), and the leap status as in RFC 5905, figure 9."""
+
+    refid: str
+    name: str
+    stratum: int
+    slow_ns: int
+    fast_ppb: int
+    leap: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """A row of ``sources``: "#" for a reference clock, "^" for a server, "=" for a peer; its state ("*"
+    selected, "+" combined, "-" not combined, "x" false, "~" unsteady, "?" not selectable); its register of
+    the last eight polls; seconds since its last sample, None before the first."""
+
+    mode: str
+    state: str
+    name: str
+    stratum: int
+    reach: int
+    age_s: int | None
+
+
+def parse_tracking(text: str) -> Tracking | None:
+    """The row of ``tracking`` in what chronyc printed; None where there is none, or two."""
+    rows = [row for row in _rows(text) if len(row) == _TRACKING]
+    if len(rows) != 1:
+        return None
+    row = rows[0]
+    slow_ns, fast_ppb = _nanoseconds(row[4]), _thousandths(row[7])
+    if slow_ns is None or fast_ppb is None or not _COUNT.fullmatch(row[2]):
+        return None
+    return Tracking(row[0], row[1], int(row[2]), slow_ns, fast_ppb, _LEAPS.get(row[13], _LEAP_UNKNOWN))
+
+
+def parse_sources(text: str) -> tuple[SourceState, ...]:
+    """Every row of ``sources``."""
+    found = []
+    for row in _rows(text):
+        if len(row) != _ROW or row[0] not in ("#", *_MODES):
+            continue
+        if _COUNT.fullmatch(row[3]) and _OCTAL.fullmatch(row[5]) and _COUNT.fullmatch(row[6]):
+            age_s = int(row[6])
+            state = SourceState(row[0], row[1], row[2], int(row[3]), int(row[5], 8), age_s)
+            found.append(state if age_s < _NEVER_S else replace(state, age_s=None))
+    return tuple(found)
+
+
+def parse_deviations(text: str) -> Mapping[str, tuple[int, int]]:
+    """The rows of ``sourcestats``: of each source the number of samples that are kept, and their spread
+    (ns)."""
+    found = {}
+    for row in _rows(text):
+        if len(row) == _STATS and _COUNT.fullmatch(row[1]):
+            spread_ns = _nanoseconds(row[7])
+            if spread_ns is not None:
+                found[row[0]] = (int(row[1]), spread_ns)
+    return found
+
+
+def parse_authdata(text: str) -> Mapping[str, bool]:
+    """The rows of ``authdata``: of each server and peer whether it is authenticated."""
+    return {
+        row[0]: row[1] in _AUTHENTICATED
+        for row in _rows(text)
+        if len(row) == _ROW and row[1] in (*_AUTHENTICATED, "-") and row[0] not in ("#", *_MODES)
+    }
+
+
+def _rows(text: str) -> list[list[str]]:
+    return [line.split(",") for line in text.splitlines()]
+
+
+def _thousandths(text: str) -> int | None:
+    """A number with three digits behind the point."""
+    found = _PPM.fullmatch(text)
     if found is None:
         return None
     size = int(found[2] + found[3])
