@@ -199,6 +199,18 @@ def test_examples_of_captures_are_events():
     assert len(kinds) >= 4
 
 
+def test_each_requirement_names_tests_that_there_are():
+    rows = re.findall(r"^\| ([0-9][^|]*) \|(.*)\|$", (ROOT / "docs/requirements.md").read_text("utf-8"), re.M)
+    assert len(rows) >= 20
+    for number, row in rows:
+        files = re.findall(r"`(tests/[a-z0-9_/]+\.py|test_[a-z0-9_]+\.py)`", row)
+        paths = [path for name in files for path in ROOT.glob(name if "/" in name else f"tests/*/{name}")]
+        assert len(paths) == len(files) > 0, f"{number}: names no test, or one that is not there: {files}"
+        for pattern in re.findall(r"`(test_[a-z0-9_*]+)`", row):
+            wanted = re.compile(rf"^def {pattern.replace('*', '.*')}\(", re.M)
+            assert any(wanted.search(path.read_text("utf-8")) for path in paths), f"{number}: {pattern}"
+
+
 def test_decisions_have_a_number_of_their_own():
     names = [path.name for path in sorted((ROOT / "docs/adr").glob("*.md"))]
     assert len({name[:4] for name in names}) == len(names)
