@@ -162,9 +162,6 @@ def _limits(chance: random.Random, profile: str) -> str:
     text = chance.choice((_WIDE, _PATIENT, _TIGHT)) if chance.random() < 0.06 else ""
     if profile == "kdc-cesium":
         text = text.replace("= 200\n", "= 8\n")
-        # Looser, and the cesium would have nothing to say.
-        text = text.replace("mask2_offset_us = 1000000", "mask2_offset_us = 100000")
-        text = text.replace("mask2_rate_ppt = 9000000000", "mask2_rate_ppt = 1000000")
     if profile == "appserver":
         text = text.replace("40\n", "4000\n").replace("= 200\n", "= 20000\n")
     return text

@@ -105,6 +105,25 @@ FOUND = {
         '"rate_ppt": -8151444, "enrolled_unc_ppt": 400000, "poll_s": 256, '
         '"moves": [["restart", 69702, 0, 0]]}'
     ),
+    "a receiver crept through whole seconds, and the cesium's pulse seemed to have gone along": (
+        '{"profile": "kdc-cesium", "seed": 3454887442, "servers": 4, "liars": 0, "path": "far", '
+        '"oscillator": "noisy", "rate_ppt": -3972439, "enrolled_unc_ppt": 400000, "rtc": true, '
+        '"poll_s": 256, "limits": "mask1_offset_us = 900000\\nmask1_rate_ppt = '
+        '9999999999\\nmask2_offset_us = 1000000\\nmask2_rate_ppt = 9000000000\\nquorum_error_us = '
+        '2000000\\n[loosened]\\nmask1_offset_us = \\"x\\"\\nmask1_rate_ppt = \\"x\\"\\nmask2_offset_us = '
+        '\\"x\\"\\nmask2_rate_ppt = \\"x\\"\\nquorum_error_us = \\"x\\"\\n", "leap_in_s": 0, "coarse": true, '
+        '"moves": [["gap-jump", 23851, 17001, 0], ["ntp-silent", 0, 0, 0], ["hug", 1564462, -1, '
+        '731778180481]]}'
+    ),
+    "the same, and the cesium was taken to bound it": (
+        '{"profile": "kdc-cesium", "seed": 103789736, "servers": 4, "liars": 2, "path": "far", '
+        '"oscillator": "fast", "rate_ppt": -12054922, "enrolled_unc_ppt": 60000, "rtc": true, '
+        '"poll_s": 256, "limits": "mask1_offset_us = 900000\\nmask1_rate_ppt = '
+        '9999999999\\nmask2_offset_us = 100000\\nmask2_rate_ppt = 1000000\\nquorum_error_us = '
+        '2000000\\n[loosened]\\nmask1_offset_us = \\"x\\"\\nmask1_rate_ppt = \\"x\\"\\nmask2_offset_us = '
+        '\\"x\\"\\nmask2_rate_ppt = \\"x\\"\\nquorum_error_us = \\"x\\"\\n", "leap_in_s": 0, "coarse": true, '
+        '"moves": [["hug", 1483931, -1, 995433659474]]}'
+    ),
 }  # fmt: skip
 
 

@@ -49,6 +49,11 @@ class Card:
 @dataclass
 class Standard:
     wandered_ns: int = 0
+    since_ns: int = RAW
+    lost_count: bool = False
+
+    def continuous(self, raw_ns: int, si_ns: int, apart_ns: int, rate: RawRate) -> bool:
+        return not self.lost_count
 
 
 @dataclass
@@ -120,6 +125,7 @@ def test_every_source_s_distance_from_the_counter_s_prediction_is_kept():
         rtc=Clock(about(-3 * MS, 50 * MS, at), tick_unc_ns=777),
         further=Card(Clock(about(9 * MS, 5 * MS, at), reading_unc_ns=55)),
         apart=(RAW + at, 12),
+        cesium=Standard(),
     )
     assert blame(said, history).accepted(RAW + at, UTC + at + 30, 100) is None
     assert history.added == [
@@ -138,7 +144,14 @@ def test_every_source_s_distance_from_the_counter_s_prediction_is_kept():
 
 def test_who_is_silent_is_not_compared_and_a_cesium_of_an_earlier_second_is_silent():
     history = History()
-    blame(Said(apart=(RAW - 1, 12)), history).accepted(RAW, UTC, 100)
+    blame(Said(apart=(RAW - 1, 12), cesium=Standard()), history).accepted(RAW, UTC, 100)
+    assert history.added == [Knot(RAW, {"receiver": (0, 100)})]
+
+
+@pytest.mark.parametrize("standard", [Standard(lost_count=True), Standard(since_ns=RAW + 1), None])
+def test_a_cesium_that_lost_count_of_the_seconds_accuses_nobody(standard):
+    history = History()
+    blame(Said(apart=(RAW, 12), cesium=standard), history).accepted(RAW, UTC, 100)
     assert history.added == [Knot(RAW, {"receiver": (0, 100)})]
 
 

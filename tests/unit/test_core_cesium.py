@@ -106,26 +106,41 @@ def test_a_new_attempt_compares_from_its_own_first_second_on():
     assert cesium.judge(second(500), 10**6) is None
 
 
-LOOSE = parse_policy(
-    'profile = "kdc-cesium"\n[cesium]\ndevice = "/dev/pps1"\n[limits]\nmask2_offset_us = 400000\n'
-    'mask2_rate_ppt = 1000000000\n[loosened]\nmask2_offset_us = "a test"\nmask2_rate_ppt = "a test"\n'
-).limits
+def at(cesium: Cesium, passed_ns: int, si_ns: int, apart_ns: int = 0, rate: RawRate = EXACT) -> None:
+    """A second that was accepted: so long after RAW, and what it is called."""
+    cesium.keep(RAW + passed_ns, si_ns, apart_ns, rate)
 
 
-def test_a_mask_that_lets_half_a_second_pass_silences_a_pulse_that_tells_no_whole_seconds():
-    """400 ms and 1000 ppm: after 100 s a receiver might have left by half a second, or by seven whole ones,
-    and the pulse would seem to have gone along with it."""
-    cesium = Cesium(LOOSE)
-    assert cesium.tells(RAW + 10**15), "nothing was compared yet"
-    for passed_s in (0, 99, 100):
-        cesium.on_edge(Placed(RAW + passed_s * NS_PER_S, 50))
-        apart = cesium.apart_ns(second(passed_s * NS_PER_S), EXACT)
-        assert (apart is None) is (passed_s == 100)
-    cesium.reset()
-    assert cesium.apart_ns(second(100 * NS_PER_S), EXACT) == 0
-
-
-def test_the_profiles_own_mask_lets_it_speak_for_centuries():
+def test_pulses_tell_no_whole_seconds_and_so_the_counter_must():
+    """A receiver that jumps by a second leaves the cesium's pulse where it was."""
     cesium = heard(0)
     cesium.apart_ns(second(0), EXACT)
-    assert cesium.tells(RAW + 1000 * 365 * 86_400 * NS_PER_S)
+    at(cesium, 0, 0)
+    step = 999_999_999
+    assert cesium.continuous(RAW + NS_PER_S, NS_PER_S + step, 0, EXACT)
+    assert not cesium.continuous(RAW + NS_PER_S, 2 * NS_PER_S, 0, EXACT)
+    assert not cesium.continuous(RAW + NS_PER_S, NS_PER_S + step, -1, EXACT), "as far as to the other side"
+    at(cesium, NS_PER_S, NS_PER_S)
+    assert cesium.since_ns == RAW
+    at(cesium, 2 * NS_PER_S, 3 * NS_PER_S)
+    assert cesium.since_ns == RAW + 2 * NS_PER_S, "it bounds nothing from before that any more"
+    at(cesium, 3 * NS_PER_S, 4 * NS_PER_S)
+    assert cesium.since_ns == RAW + 2 * NS_PER_S
+
+
+def test_a_silence_in_which_the_counter_may_have_lost_a_second_is_no_continuity():
+    cesium, known = heard(0), RawRate(10**6, 2 * 10**6)
+    cesium.apart_ns(second(0), known)
+    at(cesium, 0, 0, rate=known)
+    days = 5 * 86_400 * NS_PER_S
+    si_ns = days + days // 10**6
+    assert cesium.continuous(RAW + days, si_ns, 0, known), "0.864 s"
+    assert not cesium.continuous(RAW + days, si_ns, 0, RawRate(10**6, 25 * 10**5)), "1.08 s"
+
+
+def test_a_new_beginning_is_continuous():
+    cesium = heard(0)
+    cesium.apart_ns(second(0), EXACT)
+    at(cesium, 0, 0)
+    cesium.reset()
+    assert cesium.continuous(RAW + NS_PER_S, 9 * NS_PER_S, 0, EXACT)

@@ -407,7 +407,7 @@ def test_a_cesium_agrees_or_objects_and_its_distance_is_told():
     made = beside()
     said = made.assess(second(), UTC)
     assert (said.agreeing, said.apart_ns, said.cesium_objects) == (1, 0, None)
-    assert made.by_cesium_ns(second(), said, RAW) == 10_000
+    assert made.by_cesium_ns(second(), UTC, said, RAW) == 10_000
     assert made.cesium is not None
     said = made.assess(second(20_000), UTC)
     assert (said.agreeing, said.apart_ns) == (0, 20_000)
@@ -419,10 +419,10 @@ def test_a_cesium_agrees_or_objects_and_its_distance_is_told():
 def test_the_cesium_bounds_from_its_first_comparison_on():
     made = beside()
     said = made.assess(second(), UTC)
-    assert made.by_cesium_ns(second(), said, RAW) == 10_000
-    assert made.by_cesium_ns(second(), said, RAW - 1) is None
-    assert made.by_cesium_ns(second(), replace(said, apart_ns=None), RAW) is None
-    assert witnesses().by_cesium_ns(second(), said, RAW) is None
+    assert made.by_cesium_ns(second(), UTC, said, RAW) == 10_000
+    assert made.by_cesium_ns(second(), UTC, said, RAW - 1) is None
+    assert made.by_cesium_ns(second(), UTC, replace(said, apart_ns=None), RAW) is None
+    assert witnesses().by_cesium_ns(second(), UTC, said, RAW) is None
     assert made.cesium is not None
     assert made.cesium.gate.budget_ns(RAW + NS_PER_S) == NS_PER_S  # it was taken in
 

@@ -45,14 +45,23 @@ class Blame:
         for name, told in (("ntp", offset(quorum, predicted)), ("rtc", offset(rtc, predicted))):
             if told is not None:
                 offsets[name] = told
-        apart = self._witnesses.apart
-        if apart is not None and apart[0] == raw_ns:  # that of an earlier second says nothing of this one
+        apart = self._apart_ns(raw_ns, si_ns)
+        if apart is not None:
             # Where the receiver would be, had it kept its distance from the cesium's pulse.
-            offsets["cesium"] = si_ns - predicted + apart[1], unc_ns
+            offsets["cesium"] = si_ns - predicted + apart, unc_ns
         if "rtc" in offsets:
             # Its interval widens with age; what counts here is how sharply its last tick was seen.
             offsets["rtc"] = offsets["rtc"][0], self._witnesses.rtc.tick_unc_ns
         return Knot(raw_ns, offsets)
+
+    def _apart_ns(self, raw_ns: int, si_ns: int) -> int | None:
+        """How far the receiver's second has moved from the cesium's pulse, where that can be told: a distance
+        of an earlier second says nothing of this one, nor does one that lost count of the seconds."""
+        cesium, apart = self._witnesses.cesium, self._witnesses.apart
+        if cesium is None or apart is None or apart[0] != raw_ns:
+            return None
+        followed = cesium.since_ns <= self._judge.anchor.raw_ns
+        return apart[1] if followed and cesium.continuous(raw_ns, si_ns, apart[1], self._judge.rate) else None
 
     def _see_pulses(self) -> None:
         """Where the cesium's pulse and the receiver's lay in the second that was judged last."""

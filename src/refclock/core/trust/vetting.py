@@ -156,7 +156,7 @@ class Vetting:
         if isinstance(verdict, Refused):
             self.grid_ns = raw_ns
             if not is_rejection(verdict.reason):
-                self.witnesses.by_cesium_ns(second, said, raw_ns)
+                self.witnesses.by_cesium_ns(second, si_ns, said, raw_ns)
             return [verdict, *self._refuse(verdict)]
         if self.unidentified:
             return [Refused(raw_ns, "identity", 1, 0, second.utc_s)]
@@ -204,7 +204,7 @@ class Vetting:
     def _publish(self, second: Second, si_ns: int, said: Assessment) -> list[Found]:
         raw_ns, judge, leap = second.edge.raw_ns, self.judge, self.witnesses.leap
         assert judge is not None
-        by_cesium_ns = self.witnesses.by_cesium_ns(second, said, judge.anchor.raw_ns)
+        by_cesium_ns = self.witnesses.by_cesium_ns(second, si_ns, said, judge.anchor.raw_ns)
         self.probes.watch(judge, raw_ns, judge.phase_ns(raw_ns, si_ns), second.utc_s)
         anchor = judge.anchor
         bound_ns = judge.accept(second, si_ns, said.quorum, by_cesium_ns)

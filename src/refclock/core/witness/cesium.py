@@ -27,6 +27,7 @@ class Cesium:
         self._base_edge: Placed | None = None
         # How far its pulse has wandered on the raw counter since the first comparison.
         self.wandered_ns = 0
+        # Since when no whole second can have slipped in between receiver and standard.
         self.since_ns = 0
         self.reset()
 
@@ -35,6 +36,7 @@ class Cesium:
         mask = Mask(self._limits.mask2_offset_ns, self._limits.mask2_rate_ppt)
         self.gate = Gate((mask,), self._limits.gap_budget_ns)
         self._base_ns = None
+        self._kept: tuple[int, int, int] | None = None
 
     def on_edge(self, edge: Placed) -> None:
         """A pulse of the standard."""
@@ -46,7 +48,7 @@ class Cesium:
 
     def apart_ns(self, second: Second, rate: RawRate) -> int | None:
         """The receiver's second less the standard's pulse, within half a second either way, counted from
-        the first comparison on; None when the standard is silent, or cannot tell."""
+        the first comparison on; None when the standard is silent."""
         edge = self._edge
         # The second itself lies before its stamp by the cable's delay and the sawtooth.
         receiver_ns = second.edge.raw_ns - second.late_ns
@@ -58,18 +60,9 @@ class Cesium:
         if self._base_edge is not None:
             wandered = rate.advance(edge.raw_ns - self._base_edge.raw_ns)
             self.wandered_ns = wandered - nearest_second(wandered) * NS_PER_S
-        if not self.tells(receiver_ns):
-            return None
         moved = apart - self._base_ns
         # Whole seconds do not count; and a distance near half a second must not flip its sign.
         return moved - nearest_second(moved) * NS_PER_S
-
-    def tells(self, raw_ns: int) -> bool:
-        """Whether the mask is tight enough for a pulse that tells no whole seconds: one that the receiver may
-        have left by half a second would seem to follow it through the seconds."""
-        elapsed = 0 if self._base_ns is None else max(0, raw_ns - self.since_ns)
-        room_ns = self._limits.mask2_offset_ns + scale_up(elapsed, self._limits.mask2_rate_ppt)
-        return room_ns < NS_PER_S // 2
 
     def judge(self, second: Second, apart_ns: int) -> Refused | None:
         """None when the mask admits the distance."""
@@ -80,7 +73,24 @@ class Cesium:
         # A late pulse means that the receiver's time is behind.
         return Refused(raw_ns, "drift-mask", breach.value_ns, limit_ns, second.utc_s, MASK, -apart_ns)
 
+    def continuous(self, raw_ns: int, si_ns: int, apart_ns: int, rate: RawRate) -> bool:
+        """Whether a second (``si_ns``, SI ns at ``raw_ns``) goes on from the last one that was kept without a
+        whole second between: pulses tell none, so that the raw counter must."""
+        if self._kept is None:
+            return True
+        kept_raw_ns, kept_si_ns, kept_apart_ns = self._kept
+        passed = raw_ns - kept_raw_ns
+        moved = abs(si_ns - kept_si_ns - rate.advance(passed)) + scale_up(abs(passed), rate.unc_ppt)
+        return moved + abs(apart_ns - kept_apart_ns) < NS_PER_S
+
+    def keep(self, raw_ns: int, si_ns: int, apart_ns: int, rate: RawRate) -> None:
+        """The second was accepted."""
+        if not self.continuous(raw_ns, si_ns, apart_ns, rate):
+            self.since_ns = raw_ns
+        self._kept = raw_ns, si_ns, apart_ns
+        self.gate.accept(raw_ns, apart_ns)
+
     def bound_ns(self, raw_ns: int, apart_ns: int) -> int:
-        """How far the receiver can have left UTC since the first comparison, by the standard."""
+        """How far the receiver can have left UTC since ``since_ns``, by the standard."""
         elapsed = max(0, raw_ns - self.since_ns)
         return abs(apart_ns) + self._limits.mask2_offset_ns + scale_up(elapsed, self._limits.mask2_rate_ppt)

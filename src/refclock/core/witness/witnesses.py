@@ -196,13 +196,13 @@ class Witnesses:
             return None
         return interval
 
-    def by_cesium_ns(self, second: Second, said: Assessment, anchor_ns: int) -> int | None:
+    def by_cesium_ns(self, second: Second, si_ns: int, said: Assessment, anchor_ns: int) -> int | None:
         """An admitted second goes into the cesium's gate; returns how far the receiver can have left UTC
-        since the anchor, by the cesium (None: it is silent, or has not been there since the anchor)."""
+        since the anchor, by the cesium (None: it is silent, or has not been followed since the anchor)."""
         if self.cesium is None or said.apart_ns is None:
             return None
         raw_ns = second.edge.raw_ns
-        self.cesium.gate.accept(raw_ns, said.apart_ns)
+        self.cesium.keep(raw_ns, si_ns, said.apart_ns, self.rate)
         return self.cesium.bound_ns(raw_ns, said.apart_ns) if self.cesium.since_ns <= anchor_ns else None
 
     def since(
