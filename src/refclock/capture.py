@@ -3,9 +3,11 @@
 import gzip
 import json
 import lzma
+import os
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
@@ -20,6 +22,7 @@ FORMAT_VERSION = 1
 _MAX_LINE = 1 << 20
 _DECODER = json.JSONDecoder()
 _MAX_HEADER = 1 << 26
+_MODE = 0o640
 
 
 def open_stream(path: str, writing: bool = False) -> BinaryIO:
@@ -30,6 +33,8 @@ def open_stream(path: str, writing: bool = False) -> BinaryIO:
     if path == "-":
         return sys.stdout.buffer if writing else sys.stdin.buffer
     try:
+        if writing:
+            _make(path)
         if path.endswith(".gz"):
             # No time and no name inside: equal captures are equal files.
             if writing:
@@ -41,6 +46,12 @@ def open_stream(path: str, writing: bool = False) -> BinaryIO:
     except OSError as error:
         deed = "write" if writing else "read"
         raise CaptureError(f"{path}: cannot {deed} it: {error.strerror or error}.") from None
+
+
+def _make(path: str) -> None:
+    """A new file is nobody's to read but ours and our group's: it will hold the antenna's position."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE))
 
 
 class _OwningGzip(gzip.GzipFile):

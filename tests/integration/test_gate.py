@@ -162,3 +162,26 @@ def test_a_kdc_waits_survives_a_crash_of_the_watch_and_stops_when_the_time_is_lo
     assert manager.ask("is-active", kdc) == "inactive"
     daemon.document = WELL
     manager.until(kdc, "active")
+
+
+@pytest.mark.parametrize(
+    ("masked", "starts"),
+    [
+        ("refclock-wait.service", False),
+        ("refclock-established.target", False),
+        ("refclock-watch.service", True),
+    ],
+)
+def test_without_its_gate_a_kdc_does_not_start_and_without_the_watch_nobody_stops_it(
+    manager, home, daemon, masked, starts
+):
+    """What a masked unit does (docs/threat-model.md): the gate fails closed, the watch does not."""
+    kdc = "krb5-kdc.service"
+    unit = home / "units" / masked
+    unit.unlink()
+    unit.symlink_to("/dev/null")
+    manager.ask("daemon-reload")
+    daemon.document = WELL
+    manager.ask("start", kdc)
+    manager.until(kdc, "active" if starts else "inactive")
+    assert manager.ask("is-active", "refclock-watch.service") == "inactive"

@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import os
 import sys
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -59,6 +60,21 @@ def test_there_and_back(tmp_path, suffix):
     assert reader.footer["events"] == 3
     assert (reader.footer["decisions"], reader.footer["decisions_sha256"]) == (7, "ab")
     assert written(tmp_path / f"b.jsonl{suffix}") == data
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".xz"])
+def test_a_new_one_is_not_everybody_s_to_read(tmp_path, suffix):
+    """It holds the antenna's position."""
+    path = tmp_path / f"c.jsonl{suffix}"
+    before = os.umask(0)
+    try:
+        written(path)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
+    path.chmod(0o604)
+    written(path)
+    assert path.stat().st_mode & 0o777 == 0o604, "one that was there is somebody's decision"
 
 
 def test_a_footer_without_decisions(tmp_path):
