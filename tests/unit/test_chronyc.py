@@ -2,7 +2,16 @@
 
 import pytest
 
-from refclock.wire.chronyc import ChronySource, parse
+from refclock.wire.chronyc import (
+    ChronySource,
+    SourceState,
+    Tracking,
+    parse,
+    parse_authdata,
+    parse_deviations,
+    parse_sources,
+    parse_tracking,
+)
 
 TRACKING = (
     "7F000002,127.0.0.2,6,1795409546.819145408,0.249997601,-0.000000174,0.000000483,"
@@ -85,3 +94,29 @@ def test_a_negative_error_is_none():
     report = parse(TRACKING + SOURCES.replace("0.000004292", "-0.000004292"), required=True)
     assert report is not None
     assert report.sources == (TWO,)
+
+
+def test_tracking_for_people():
+    told = parse_tracking(TRACKING)
+    assert told == Tracking("7F000002", "127.0.0.2", 6, 249_997_601, -264, 0)
+    assert parse_tracking(TRACKING + TRACKING) is None
+    assert parse_tracking(TRACKING.replace(",6,", ",x,")) is None
+    assert parse_tracking(TRACKING.replace("-0.264", "-0.26")) is None
+    assert parse_tracking("") is None
+
+
+def test_every_source_s_state():
+    found = parse_sources(SOURCES + TRACKING + AUTHDATA)
+    assert [one.name for one in found] == ["RCLK", "127.0.0.1", "fe80::1", "127.0.0.3", "127.0.0.4"]
+    assert found[0] == SourceState("#", "*", "RCLK", 0, 0o377, 3)
+    assert found[-1].age_s is None
+    for cut in ("#,*,RCLK,x,4,377,3,0,0,0", "#,*,RCLK,0,4,9,3,0,0,0", "#,*,RCLK,0,4,377,-,0,0,0", "#,*"):
+        assert parse_sources(cut) == ()
+
+
+def test_who_is_authenticated_and_how_far_samples_spread():
+    assert parse_authdata(AUTHDATA + SOURCES) == {
+        "127.0.0.1": True, "fe80::1": True, "127.0.0.3": False, "127.0.0.4": True,
+    }  # fmt: skip
+    rows = "RCLK,32,12,480,0.001,0.002,0.000000213,0.000000450\nX,n,1,1,1,1,1,1\nY,1,1,1,1,1,1,nan\n"
+    assert parse_deviations(rows) == {"RCLK": (32, 450)}
