@@ -69,7 +69,7 @@ def main(args: argparse.Namespace) -> int:
         found: Iterator[Finding] = examine_file(read_file(args.chrony_conf), wanted)
     else:
         found = examine_host(host, wanted)
-    return _printed(chain(first, found), args.json, wanted.profile)
+    return _printed(chain(first, found), args, wanted.profile)
 
 
 def _by_name(profile: str) -> Wanted:
@@ -98,18 +98,18 @@ def _policies(args: argparse.Namespace) -> tuple[tuple[Policy, ...], str]:
     return tuple(policies), ", ".join(paths) or f"no configuration in {CONFIG_DIRECTORY}"
 
 
-def _printed(findings: Iterable[Finding], as_json: bool, profile: str) -> int:
+def _printed(findings: Iterable[Finding], args: argparse.Namespace, profile: str) -> int:
     told = []
-    if not as_json:
+    if not args.json:
         print(f"{'':<5} {'clause':<9} row")
     for finding in findings:
         told.append(finding)
-        if not as_json:
+        if not args.json:
             print("\n".join(rows([finding], clauses=True)), flush=True)
     failures = sum(one.verdict == FAIL for one in told)
     unknown = sum(not one.known for one in told)
     warnings = sum(one.verdict == WARN for one in told) - unknown
-    if as_json:
+    if args.json:
         print(json.dumps(document(told, profile)))
     else:
         print(
@@ -118,13 +118,19 @@ def _printed(findings: Iterable[Finding], as_json: bool, profile: str) -> int:
         names = ", ".join(dict.fromkeys(one.what for one in told if one.verdict == FAIL))
         if names:
             print(textwrap.fill(f"FAIL: {names}", _WIDTH, subsequent_indent="      "))
-        print("\n".join(_advice(failures, unknown)))
+        print("\n".join(_advice(failures, unknown, _again(args))))
     return int(failures > 0 or unknown > 0)
 
 
-def _advice(failures: int, unknown: int) -> Iterator[str]:
+def _again(args: argparse.Namespace) -> str:
+    """The same question, as it was asked."""
+    named = (("--config", args.config), ("--profile", args.profile), ("--chrony-conf", args.chrony_conf))
+    return " ".join(["refclock doctor", *(f"{key} {value}" for key, value in named if value)])
+
+
+def _advice(failures: int, unknown: int, again: str) -> Iterator[str]:
     if failures:
-        yield "A whole chrony.conf for this profile: refclock doctor --fix-print"
+        yield f"A whole chrony.conf for this profile: {again} --fix-print"
     if unknown and os.geteuid() != _ROOT:
         yield "Run as root it sees more."
     yield "What a clause is: docs/requirements.md; what each row asks for: docs/doctor.md"
