@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from refclock.wire.chronyconf import Directive, parse_line
 
-# Of chrony 4.3 and later; those of the second take a value.
-_FLAGS, _VALUED = "46dmnpqQrRsUvxh", "fFlLPtui"
+# Options of chrony 4.3 and later that take a value.
+_VALUED = "fFlLPtu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,3 @@ def parse(argv: tuple[str, ...], origin: str) -> CommandLine:
         " ".join(argv),
         origin,
     )
-
-
-def unknown(command: CommandLine) -> tuple[str, ...]:
-    """Options that this program knows nothing about."""
-    return tuple(sorted(flag for flag in command.flags if flag not in _FLAGS))

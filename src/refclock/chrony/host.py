@@ -66,8 +66,11 @@ def host(
 
 
 def chronyds(running: Sequence[Process]) -> list[Process]:
-    """The chronyds that steer a clock, or would: those with -x, -Q or -p do not."""
-    return [one for one in running if one.name == "chronyd" and one.sets_clocks and not _passive(one.argv)]
+    """The chronyds that steer a clock, or would: those with -x, -Q or -p do not, nor does a chronyd's own child,
+    which looks names up where system calls are filtered (-F)."""
+    found = [one for one in running if one.name == "chronyd" and one.sets_clocks and not _passive(one.argv)]
+    pids = {one.pid for one in found}
+    return [one for one in found if one.parent not in pids]
 
 
 def _passive(argv: tuple[str, ...]) -> bool:

@@ -27,6 +27,7 @@ class Process:
     container: str = ""
     foreign: bool = False
     started_s: int = 0
+    parent: int = 0
 
     @property
     def sets_clocks(self) -> bool:
@@ -70,7 +71,8 @@ def _read(place: Path, boot_s: int, ours: str) -> Process | None:
     except OSError:  # it ended
         return None
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    if _KTHREADD in (int(place.name), _number(fields.get("PPid"))):
+    parent = _number(fields.get("PPid"))
+    if _KTHREADD in (int(place.name), parent):
         return None
     theirs = _namespace(place)
     return Process(
@@ -82,6 +84,7 @@ def _read(place: Path, boot_s: int, ours: str) -> Process | None:
         _container(place),
         bool(theirs and ours and theirs != ours),
         boot_s + _ticks(place) // os.sysconf("SC_CLK_TCK") if boot_s else 0,
+        parent,
     )
 
 
