@@ -1,7 +1,12 @@
 """What else of a host sets clocks: made-up trees of /proc, units and jobs, and this machine's own /proc."""
 
+import grp
 import os
-from collections.abc import Callable
+import pwd
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,7 @@ from refclock.chrony.host import chronyds, host, owners
 from refclock.chrony.processes import CAP_SYS_TIME, processes, sees_all
 from refclock.chrony.segments import segments
 from refclock.chrony.setters import SETTERS
+from refclock.chrony.ways import socket_for
 from refclock.finding import FAIL, OK, WARN, Finding
 from refclock.wire.chronyconf import parse_text
 from refclock.wire.shm import key_of
@@ -88,7 +94,7 @@ def test_known_programs_are_named_with_what_they_do(proc, argv, caps, verdict, s
 
 def test_whoever_was_given_the_capability_on_purpose(proc):
     proc(80, "/usr/local/bin/setclock", caps=TIME_ONLY, uid=1000)
-    proc(81, "/usr/bin/app", caps=TIME_ONLY, cgroup="0::/system.slice/docker-0123.scope")
+    proc(81, "/usr/bin/app", caps=TIME_ONLY, cgroup="0::/system.slice/docker-0123456789ab.scope")
     proc(82, "/usr/bin/boss", cgroup="0::/kubepods/pod1/0123")
     root = proc(83, "/usr/sbin/sshd")
     rows = told(root)["CAP_SYS_TIME"]
@@ -349,3 +355,53 @@ def test_setters_are_told_apart_by_names_that_the_kernel_cuts():
     names = [name for setter in SETTERS for name in setter.names]
     assert len(names) == len(set(names))
     assert owners([]) == {0}
+
+
+@pytest.fixture
+def sock(tmp_path) -> Iterator[Path]:
+    place = Path(tempfile.mkdtemp(prefix="d-"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
+        made.bind(str(place / "s"))
+        yield place / "s"
+    shutil.rmtree(place)
+
+
+def test_who_may_write_to_chrony_s_socket(sock):
+    us = pwd.getpwuid(os.geteuid()).pw_name
+    other = "nobody" if us != "nobody" else "daemon"
+    sock.chmod(0o600)
+    assert socket_for(str(sock), KDC, us).verdict == OK
+    row = socket_for(str(sock), KDC, other)
+    assert (row.verdict, f"{other} may not write to it" in row.found) == (FAIL, True)
+    assert socket_for(str(sock), KDC, "no-such-user").verdict == FAIL
+    sock.chmod(0o666)
+    assert "anybody may write to it" in socket_for(str(sock), KDC, us).found
+    assert not socket_for(f"{sock}.none", KDC, us).known
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a socket to another group")
+def test_a_socket_that_the_drop_in_gave_away(sock):
+    os.chown(sock, 0, grp.getgrnam("nogroup").gr_gid)
+    sock.chmod(0o660)
+    assert socket_for(str(sock), KDC, "nobody").verdict == OK
+    sock.chmod(0o640)
+    assert socket_for(str(sock), KDC, "nobody").verdict == FAIL
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "container"),
+    [
+        ("0::/system.slice/docker-0123456789abcdef.scope", "docker"),
+        ("4:memory:/docker/0123456789abcdef", "docker"),
+        ("0::/kubepods.slice/pod1/cri-containerd-01.scope", "kubepods"),
+        ("0::/machine.slice/libpod-01.scope", "machine"),
+        ("0::/lxc.payload.a/system.slice/x.service", "lxc"),
+        # The engines themselves.
+        ("0::/system.slice/docker.service", ""),
+        ("0::/system.slice/containerd.service", ""),
+        ("0::/system.slice/lxcfs.service", ""),
+    ],
+)
+def test_containers_are_told_by_their_cgroup(proc, cgroup, container):
+    (_, one) = processes(proc(70, "/bin/x", cgroup=cgroup))
+    assert one.container == container

@@ -87,7 +87,7 @@ def examine_host(host_: Host, wanted: Wanted) -> Iterator[Finding]:
             yield from steps.command(replace(conf, command=other), wanted)
         yield from leap_file(root, wanted, conf)
     for path in wanted.sockets:
-        yield ways.socket(path)
+        yield ways.socket_for(path, wanted, host_.users[0])
     yield from _apparmor(root, wanted)
     yield from host(root, wanted, conf, running, owners(host_.users))
     seen = sees_all(root)
@@ -132,6 +132,6 @@ def _apparmor(root: Path, wanted: Wanted) -> Iterator[Finding]:
 
 
 HOST_RULES: tuple[Rule, ...] = (
-    CONFIGURATION, LEAP_FILE, APPARMOR, OTHER_SETTERS, GRANTED, ENABLED, JOBS, RTC_WRITERS, SEGMENTS, UNIT,
-    KERNEL_RATE, KERNEL_STEERED, ELEVEN, COMMAND_SOCKET, CHRONYD, TRACKING, HEARD, LIVE_SOURCES,
+    CONFIGURATION, LEAP_FILE, ways.SOCKET, APPARMOR, OTHER_SETTERS, GRANTED, ENABLED, JOBS, RTC_WRITERS,
+    SEGMENTS, UNIT, KERNEL_RATE, KERNEL_STEERED, ELEVEN, COMMAND_SOCKET, CHRONYD, TRACKING, HEARD, LIVE_SOURCES,
 )  # fmt: skip

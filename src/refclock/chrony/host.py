@@ -1,11 +1,12 @@
 """What else of this host sets clocks or feeds chrony: processes, units, jobs, the RTC's writers, segments."""
 
+import os
 import pwd
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from refclock.chrony import jobs, unit
+from refclock.chrony import commandline, jobs, unit
 from refclock.chrony.effective import Effective, Wanted, way_of
 from refclock.chrony.processes import Process, sees_all
 from refclock.chrony.rule import Rule
@@ -18,6 +19,8 @@ _NO_STEP = "26 29"
 _RIVALS_SHOWN = 6
 _HV_UTILS = "hv_utils"
 _ROOT_UID = 0
+# Options with which chronyd touches no clock.
+_PASSIVE = frozenset("xQp")
 
 OTHER_SETTERS = Rule(
     "other clock setters", _NO_STEP, "chronyd alone: no timesyncd, ntpd, phc2sys, no agent of the "
@@ -66,16 +69,15 @@ def host(
 
 
 def chronyds(running: Sequence[Process]) -> list[Process]:
-    """The chronyds that steer a clock, or would: those with -x, -Q or -p do not, nor does a chronyd's own child,
-    which looks names up where system calls are filtered (-F)."""
+    """The chronyds that steer a clock, or would: those with -x, -Q or -p do not, nor does a chronyd's own
+    child, which looks names up where system calls are filtered (-F)."""
     found = [one for one in running if one.name == "chronyd" and one.sets_clocks and not _passive(one.argv)]
     pids = {one.pid for one in found}
     return [one for one in found if one.parent not in pids]
 
 
 def _passive(argv: tuple[str, ...]) -> bool:
-    letters = "".join(word[1:] for word in argv[1:] if word.startswith("-") and not word.startswith("--"))
-    return any(letter in letters for letter in "xQp")
+    return bool(commandline.parse(argv, "").flags & _PASSIVE)
 
 
 def _setters(root: Path, wanted: Wanted, running: Sequence[Process]) -> Iterator[Finding]:
@@ -93,7 +95,7 @@ def _setters(root: Path, wanted: Wanted, running: Sequence[Process]) -> Iterator
         yield OTHER_SETTERS.bad(
             wanted, f"{len(steering)} chronyds: {names}", "keep one; start others with -x"
         )
-    if (root / "sys/module" / _HV_UTILS).is_dir():
+    if os.path.isdir(root / "sys/module" / _HV_UTILS):
         yield OTHER_SETTERS.warn(
             "hv_utils is loaded: Hyper-V and Azure set the guest's clock after a pause and at boot",
             "switch the machine's time synchronisation service off",

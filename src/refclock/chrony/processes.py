@@ -9,7 +9,9 @@ from pathlib import Path
 CAP_SYS_ADMIN, CAP_SYS_TIME = 21, 25
 _KTHREADD = 2
 # Of cgroup paths, as container engines make them.
-_CONTAINER = re.compile(r"(docker|kubepods|libpod|crio|containerd|lxc|machine\.slice|nspawn)")
+_CONTAINER = re.compile(
+    r"(docker)[-/][0-9a-f]{12}|(kubepods)|(libpod)-|(crio)-|(cri-containerd)|(lxc)(?:\.payload|/)|(machine)\.slice"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def processes(root: Path) -> list[Process]:
 
 def sees_all(root: Path) -> bool:
     """Whether other users' processes can be seen (proc(5), hidepid; systemd, ProtectProc=)."""
-    return (root / "proc/1/status").is_file()
+    return os.access(root / "proc/1/status", os.R_OK)
 
 
 def _read(place: Path, boot_s: int, ours: str) -> Process | None:
@@ -105,7 +107,7 @@ def _container(place: Path) -> str:
         found = _CONTAINER.search((place / "cgroup").read_text("utf-8", "replace"))
     except OSError:
         return ""
-    return found[1] if found else ""
+    return next(filter(None, found.groups())) if found else ""
 
 
 def _ticks(place: Path) -> int:

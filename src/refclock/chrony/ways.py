@@ -2,9 +2,13 @@
 the two suits the chronyd that is installed."""
 
 import os
+import pwd
+import stat
 from collections.abc import Iterator
 
+from refclock.chrony.effective import Wanted
 from refclock.chrony.program import find, version, written
+from refclock.chrony.rule import Rule
 from refclock.errors import PortError
 from refclock.finding import FAIL, WARN, Finding
 from refclock.policy import GPSD_UNITS, Policy
@@ -13,11 +17,16 @@ from refclock.sinks import chrony_sock, segment
 # Since this version chrony's manual calls its SHM driver deprecated.
 _SOCK_PREFERRED = (4, 4)
 
+SOCKET = Rule(
+    "chrony SOCK", "24 27", "chronyd's own, for refclock's user to write to, and for nobody else",
+    "no second reaches chrony, or anybody's do",
+)  # fmt: skip
+
 
 def chrony(policy: Policy) -> Iterator[Finding]:
     """Everything, in the order in which a person would look."""
     if policy.sock_path is not None:
-        yield socket(policy.sock_path)
+        yield _socket(policy.sock_path)
     if policy.shm_unit is not None:
         yield _segment(policy.shm_unit)
         if policy.sock_path is not None:
@@ -33,8 +42,7 @@ def chrony(policy: Policy) -> Iterator[Finding]:
     yield _chronyd(policy)
 
 
-def socket(path: str) -> Finding:
-    """Whether a socket is there, chronyd's, and ours to write to."""
+def _socket(path: str) -> Finding:
     try:
         problem = chrony_sock.judge(path)
     except PortError as error:
@@ -45,6 +53,39 @@ def socket(path: str) -> Finding:
     if not os.access(path, os.W_OK):
         return Finding("chrony SOCK", str(chrony_sock.absent(path, 13)), FAIL)
     return Finding("chrony SOCK", f"{path}: chronyd's, and ours to write to")
+
+
+def socket_for(path: str, wanted: Wanted, user: str) -> Finding:
+    """Whether a socket is there, chronyd's, and to be written to by that user and root alone."""
+    try:
+        problem = chrony_sock.judge(path)
+    except PortError as error:
+        return SOCKET.unknown(str(error), "start chronyd, then ask again")
+    found = os.stat(path)
+    told = f"{path}: uid {found.st_uid}, gid {found.st_gid}, mode {found.st_mode & 0o777:04o}"
+    if problem is not None:
+        return SOCKET.bad(
+            wanted, f"{told}: {problem}", "let chronyd make it, and refclock's drop-in give it away"
+        )
+    if not _may_write(user, found):
+        return SOCKET.bad(
+            wanted, f"{told}: {user} may not write to it, so no second reaches chrony",
+            "`refclock install` writes a drop-in for chrony's unit that gives it away; restart chronyd",
+        )  # fmt: skip
+    return SOCKET.ok(told)
+
+
+def _may_write(user: str, found: os.stat_result) -> bool:
+    """By owner or group. A user that there is not may write nothing."""
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        return False
+    groups = os.getgrouplist(user, entry.pw_gid)
+    return bool(
+        (found.st_uid == entry.pw_uid and found.st_mode & stat.S_IWUSR)
+        or (found.st_gid in groups and found.st_mode & stat.S_IWGRP)
+    )
 
 
 def _segment(unit: int) -> Finding:

@@ -7,6 +7,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -49,6 +50,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print a whole chrony.conf for the profile, and judge nothing",
     )
+    parser.add_argument(
+        "--user", metavar="NAME", default="refclock", help="whom refclock's daemon runs as (refclock)"
+    )
     parser.add_argument("--json", action="store_true", help="the findings, for programs")
 
 
@@ -63,7 +67,9 @@ def main(args: argparse.Namespace) -> int:
             told = f"put servers with NTS in the place of those of {EXAMPLE_DOMAIN.lstrip('.')}."
             print(f"refclock doctor: {told}", file=sys.stderr)
         return 0
-    host = Host(chronyc=(policies[0].chrony.command,)) if policies and policies[0].chrony else Host()
+    host = Host(users=(args.user,))
+    if policies and policies[0].chrony:
+        host = replace(host, chronyc=(policies[0].chrony.command,))
     first = [Finding("profile", f"{wanted.profile} ({origin}), running as uid {os.geteuid()}")]
     if args.chrony_conf:
         found: Iterator[Finding] = examine_file(read_file(args.chrony_conf), wanted)
