@@ -366,3 +366,25 @@ def test_a_manual_page_can_be_read_in_its_place(tmp_path):
     install(tmp_path)
     for page in ("man8/refclock.8", "man5/refclock.toml.5"):
         assert ".SH NAME" in (tmp_path / "usr/local/share/man" / page).read_text()
+
+
+def test_chrony_s_whole_configuration_lies_beside_ours(tmp_path):
+    install(tmp_path)
+    text = (tmp_path / "etc/refclock/ublox_1.chrony.conf").read_text()
+    assert "refclock SOCK /run/chrony.refclock.ublox_1.sock refid" in text
+    assert "leapsectz right/UTC\n" in text
+    assert "maxslewrate 5000\n" in text
+
+
+@pytest.mark.parametrize(
+    ("zone", "line"), [(True, "leapsectz right/UTC"), (False, "leapseclist /usr/share/")]
+)
+def test_chrony_learns_of_leap_seconds_from_what_the_host_has(tmp_path, zone, line):
+    zones = tmp_path / "usr/share/zoneinfo"
+    zones.mkdir(parents=True)
+    (zones / "leap-seconds.list").touch()
+    if zone:
+        (zones / "right").mkdir()
+        (zones / "right/UTC").touch()
+    install(tmp_path, "--profile", "appserver")
+    assert f"\n{line}" in (tmp_path / "etc/refclock/ublox_1.chrony.conf").read_text()

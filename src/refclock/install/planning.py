@@ -72,7 +72,9 @@ def plan(site: Site) -> list[Item]:
     items.append(
         Item(
             f"etc/refclock/{site.name}.chrony.conf",
-            (own / "chrony" / f"{site.profile}.conf").read_bytes().replace(_NAME, site.name.encode()),
+            _leap_source(site.root, (own / "chrony" / f"{site.profile}.conf").read_bytes()).replace(
+                _NAME, site.name.encode()
+            ),
             f"a whole chrony.conf for profile {site.profile}, to take the place of chrony's",
         )
     )
@@ -81,6 +83,15 @@ def plan(site: Site) -> list[Item]:
         Item(f"etc/refclock/{site.name}.toml", text.encode(), f"the configuration, profile {site.profile}")
     )
     return items
+
+
+def _leap_source(root: Path, text: bytes) -> bytes:
+    """chronyd passes over a time zone that is missing, as right/UTC is in Debian 13's tzdata; its chrony
+    (4.6) reads the list instead."""
+    zones = root / "usr/share/zoneinfo"
+    if (zones / "right/UTC").exists() or not (zones / "leap-seconds.list").exists():
+        return text
+    return text.replace(b"leapsectz right/UTC", b"leapseclist /usr/share/zoneinfo/leap-seconds.list")
 
 
 def configuration(profile: str, name: str) -> str:
