@@ -20,10 +20,12 @@ LIST = ROOT / "bench" / "mutants.toml"
 # A room's promises are tested by the tests that speak of that room alone: they are quick, and say what broke.
 # What holds the rooms together has only those that drive a whole host.
 ROOMS = {
+    "core/asking": "configurer poller",
     "core/blame": "attribution blame hat rates",
     "core/gate": "gate judge ledger",
     "core/rules": "episodes modes reasons",
-    "core/seconds": "dates health interval leap pairing standard timecodes timeline",
+    "core/seconds": "dates health interval leap line pairing standard timecodes timeline",
+    "core/trust": "acquire dwell established memory numbering trust",
     "core/witness": "cesium chrony_witness companion further ntp phc realm rtc witnesses",
     "core": "*",
 }
@@ -49,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     trial = Trial(
         package=PACKAGE, memory=args.memory / "cover.json", mutants=chosen, tests=tests, killers=killers,
         spared=spared, budget_s=args.budget,
+        keep=lambda outcomes: _remember(memory, killers, outcomes),
     )  # fmt: skip
     began = time.monotonic()
     status = pytest.main(_pytest(sorted({str(path) for paths in tests.values() for path in paths})), [trial])

@@ -2,7 +2,8 @@
 
 First a child runs all tests under coverage, so that each line knows its tests and each test its time.
 Then each mutant meets the tests of its lines, the one that killed it the last time first, the others the
-quickest first, until one fails. A child that takes far longer than its tests should is a kill as well.
+quickest first (one that killed n mutants of the same function counts as so many times quicker), until one
+fails. A child that takes far longer than its tests should is a kill as well.
 """
 
 import contextlib
@@ -14,7 +15,8 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +48,7 @@ class Outcome:
 class Trial:
     """The plugin. ``mutants`` are tried in their order, each by the ``tests`` of its file; ``killers`` are
     those of the last time, by the mutant's text; those to be ``spared`` meet only the tests that fit into
-    ``budget_s``."""
+    ``budget_s``. Now and then ``keep`` is called with what is known so far."""
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class Trial:
         killers: dict[str, str],
         spared: set[Name],
         budget_s: float,
+        keep: Callable[[list[Outcome]], None],
     ) -> None:
         self._package = package
         self._memory = memory
@@ -66,9 +69,12 @@ class Trial:
         self._killers = killers
         self._spared = spared
         self._budget_s = budget_s
+        self._keep = keep
         self.outcomes: list[Outcome] = []
         self.tests = 0
         self._paths: dict[str, Path] = {}
+        # How often which test killed a mutant of which function.
+        self._kills = Counter[tuple[str, str, str]]()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self) -> None:
@@ -97,6 +103,8 @@ class Trial:
             by = self._try(mutant, [items[one] for one in chosen], covering)
             outcome = Outcome(mutant.name, by, time.monotonic() - began)
             self.outcomes.append(outcome)
+            if by is not None:
+                self._kills[mutant.name.file, mutant.name.where, by] += 1
             self._tell(number, outcome, len(chosen))
         return True
 
@@ -105,6 +113,7 @@ class Trial:
             print(f"{outcome.name}\n    lives on after {tests} tests, {outcome.took_s:.1f} s", flush=True)
         if number % 100 == 99:
             print(f"{number + 1} of {len(self._mutants)}", file=sys.stderr, flush=True)
+            self._keep(self.outcomes)
 
     # ---- which tests --------------------------------------------------------------------------------
 
@@ -175,7 +184,8 @@ class Trial:
             found.update(covering.lines.get(file, {}).get(line, ()))
         files = self._tests[mutant.name.file]
         chosen = [one for one in found if self._paths[one] in files]
-        chosen.sort(key=lambda one: (covering.took_s[one], one))
+        function = mutant.name.file, mutant.name.where
+        chosen.sort(key=lambda one: (covering.took_s[one] / (1 + self._kills[*function, one]), one))
         if mutant.name in self._spared:
             chosen = _within(chosen, covering, self._budget_s)
         last = self._killers.get(str(mutant.name))

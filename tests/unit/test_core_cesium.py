@@ -55,6 +55,20 @@ def test_where_in_the_second_it_lies_does_not_matter_only_how_far_it_moves():
     assert cesium.since_ns == RAW  # of the first comparison
 
 
+def test_how_far_its_own_pulse_has_wandered_on_the_counter_is_kept():
+    cesium = heard(300 * NS_PER_MS)
+    assert cesium.wandered_ns == 0
+    for at_s, off_ns in ((0, 0), (1, 40), (5, -30), (9, 70)):
+        cesium.on_edge(Placed(RAW + at_s * NS_PER_S + 300 * NS_PER_MS + off_ns, 50))
+        assert cesium.apart_ns(second(at_s * NS_PER_S), EXACT) == -off_ns
+        assert cesium.wandered_ns == off_ns
+    cesium.apart_ns(second(9 * NS_PER_S), RawRate(10**8, 0))  # 100 ppm of nine seconds
+    assert cesium.wandered_ns == 70 + 900_000
+    cesium.reset()
+    cesium.apart_ns(second(9 * NS_PER_S), EXACT)
+    assert cesium.wandered_ns == 0
+
+
 def test_cable_and_sawtooth_are_taken_out():
     cesium = heard(0)
     assert cesium.apart_ns(second(40, late_ns=40), EXACT) == 0

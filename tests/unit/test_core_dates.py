@@ -101,11 +101,13 @@ CEILING = 2_398_377_600  # 2046-01-01T00:00:00Z
 MONTH = 1_830_297_600  # 2028-01-01T00:00:00Z
 
 
-def judged(utc_s: int, second60: bool = False, dates: Dates | None = None) -> Refused | None:
+def judged(
+    utc_s: int, second60: bool = False, dates: Dates | None = None, moved_ns: int | None = 55
+) -> Refused | None:
     leap = LeapSeconds()
     leap.confirmed.append(LeapSecond(MONTH, 1))
     second = Second(Edge(77, 1, 0), utc_s, second60, 0, 0)
-    return (dates or Dates(BUILD)).judge(second, leap, 55)
+    return (dates or Dates(BUILD)).judge(second, leap, moved_ns)
 
 
 def test_the_window_is_twenty_years_from_the_build_date_the_end_excluded():
@@ -139,3 +141,15 @@ def test_the_next_believable_second_is_the_one_after_what_was_fed():
 )
 def test_a_60_is_never_fed_and_a_violation_unless_confirmed(utc_s, reason):
     assert judged(utc_s, second60=True) == Refused(77, reason, 1, 0, utc_s)
+
+
+@pytest.mark.parametrize(
+    ("moved_ms", "leaps"),
+    [(-1000, True), (-1499, True), (-501, True), (-1501, False), (-499, False), (0, False), (1000, False)],
+)
+def test_a_59_said_twice_is_the_leap_second_where_one_is_confirmed_and_nowhere_else(moved_ms, leaps):
+    moved_ns = moved_ms * 10**6
+    expected = Refused(77, "leap-second", 1, 0, MONTH - 1) if leaps else None
+    assert judged(MONTH - 1, moved_ns=moved_ns) == expected
+    assert judged(MONTH, moved_ns=moved_ns) is None
+    assert judged(MONTH - 1, moved_ns=None) is None  # nothing was accepted before it

@@ -203,3 +203,36 @@ def test_the_age_that_the_receiver_states_counts_from_before_it_was_heard():
 def test_one_message_that_says_holdover_is_enough():
     health = heard(holdover(True, 4000), holdover(False, message="other"))
     assert health.fault(0) == Fault("receiver-holdover", 4000 * NS_PER_S, 3600 * NS_PER_S)
+    # Of two that say so the one that lasts longer counts, each for two minutes.
+    health = heard(holdover(True, 3700), holdover(True, 4000, message="other"))
+    assert health.fault(0) == Fault("receiver-holdover", 4000 * NS_PER_S, 3600 * NS_PER_S)
+    late = 120 * NS_PER_S
+    assert health.fault(late) == Fault("receiver-holdover", 4120 * NS_PER_S, 3600 * NS_PER_S)
+    assert health.fault(late + 1) is None
+
+
+def test_who_has_its_reference_is_not_in_holdover_however_short_that_may_be():
+    health = ReceiverHealth(500, 0)
+    assert health.fault(0) is None
+    health.hear(holdover(False), 0)
+    assert health.fault(0) is None
+    health.hear(holdover(True), 0)
+    assert health.fault(1) == Fault("receiver-holdover", 1, 0)
+
+
+def test_a_standard_s_lock_is_believed_for_sixteen_seconds():
+    health = heard(Health("prs10", "LO", 0, 1, locked=True))
+    assert [health.locked(16 * NS_PER_S), health.locked(16 * NS_PER_S + 1)] == [True, None]
+    health.hear(Health("prs10", "ST", 0, 1, locked=False), 0)
+    assert health.locked(0) is False
+    assert health.fault(16 * NS_PER_S) == Fault("standard-unlocked")
+
+
+def test_a_fix_without_a_place_says_nothing_of_where_it_is():
+    health = heard(at(0, 0))
+    health.place.settle()
+    health.hear(Health("nmea", "GGA", 0, 1, fix=True), NS_PER_S)
+    assert health.place.astray_m(NS_PER_S) == 0
+    health.hear(at(44_916, 0), 2 * NS_PER_S)
+    health.hear(Health("nmea", "GGA", 0, 1, fix=True), 3 * NS_PER_S)
+    assert health.place.astray_m(3 * NS_PER_S) == 501

@@ -1,9 +1,10 @@
 """Intervals: they age outward, never past the truth; and a majority is what brute force finds."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refclock.core.seconds.interval import Interval, RawRate, majority, shared_by
+from refclock.core.seconds.interval import Interval, RawRate, agreed, majority, shared_by
 from refclock.units import NS_PER_S, PPT_ONE
 
 NS = st.integers(-(10**12), 10**12)
@@ -97,3 +98,31 @@ def test_what_so_many_share_is_the_hull_of_all_points_that_they_do():
     assert shared_by(intervals[:2], 2) == Interval(5, 9, 7)
     # A liar who overlaps one end makes that end the deepest; the honest ones' other end still counts.
     assert shared_by([Interval(0, 9, 7), Interval(0, 9, 7), Interval(8, 30, 7)], 2) == Interval(0, 9, 7)
+
+
+# Two who share 5 to 9, one who shares 20 with the second, and one far away.
+A, B, C, FAR = Interval(0, 9, 7), Interval(5, 20, 7), Interval(20, 40, 7), Interval(90, 99, 7)
+
+
+@pytest.mark.parametrize(
+    ("told", "known", "least", "expected"),
+    [
+        ([A, B], 2, 1, (Interval(5, 9, 7), 2)),
+        ([A, B], 3, 1, (Interval(0, 20, 7), 2)),  # one may lie: what either says
+        ([A, B], 4, 1, None),  # no majority of all that are known, silent or not
+        ([A, B], 2, 2, (Interval(5, 9, 7), 2)),
+        ([A, B], 2, 3, None),  # too few speak at all
+        ([A], 1, 1, (A, 1)),
+        ([A, B, FAR], 3, 1, (Interval(5, 9, 7), 2)),
+        # Three of four are needed, so one may lie: what three share.
+        ([A, A, B, FAR], 4, 1, (Interval(5, 9, 7), 3)),
+        # Of five two may lie, of those who speak too: what three, or two, of them share.
+        ([A, A, A, B, C], 5, 1, (Interval(0, 9, 7), 4)),
+        ([A, A, B, C], 5, 1, (Interval(0, 20, 7), 3)),
+    ],
+)
+def test_a_majority_of_all_that_are_known_agrees_and_what_it_says_holds_the_truth(
+    told, known, least, expected
+):
+    assert agreed(told, known, least) == expected
+    assert agreed(told[::-1], known, least) == expected

@@ -163,6 +163,14 @@ def test_what_nobody_announces_any_more_is_withdrawn_but_not_in_its_last_hour(be
     assert leaps.confirmed == ([LeapSecond(MONTH, 1)] if kept else [])
 
 
+def test_what_is_announced_in_its_last_hour_too_is_there_once():
+    leaps = LeapSeconds()
+    leaps.announce(1, MONTH)
+    for before_s in (3700, 3600, 1800, 1):
+        leaps.confirm(MONTH - before_s, 3, 0, 3)
+        assert leaps.confirmed == [LeapSecond(MONTH, 1)]
+
+
 def test_what_is_still_announced_stays():
     leaps = confirmed(1)
     leaps.announce(1, MONTH)

@@ -1,21 +1,18 @@
-"""The ledger of probes, the groups of refusals, and what a memory carries over a restart."""
+"""The ledger of probes, and the groups of refusals."""
 
 import pytest
 
-from refclock.core.bridge import Bridge
 from refclock.core.gate.gate import Gate, Mask
 from refclock.core.gate.judge import Anchor, Judge
 from refclock.core.gate.ledger import Probes
 from refclock.core.seconds.interval import RawRate
 from refclock.core.seconds.pairing import Refused
 from refclock.core.telling.refusals import MOST, Refusals
-from refclock.core.trust.memory import enroll_offline
-from refclock.model import Accuse, Command, Mode, ModeChange, Withhold
+from refclock.model import Accuse, Withhold
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S
 
 B = 1000
-BUILD_S = 1_700_000_000
 
 
 def _fed(*used: int) -> Probes:
@@ -164,63 +161,6 @@ def test_many_groups_push_out_what_merely_waited_first():
     for at_s in range(100, 100 + MOST):
         refusals.note(_withheld(at_s * 1000), 0, list)
     assert _group(refusals) == [("drift-mask", 1)] * MOST
-
-
-# ---- the memory ------------------------------------------------------------------------------------
-
-
-def _bridge(**args: object) -> tuple[Bridge, list[object]]:
-    bridge = Bridge(parse_policy(""), BUILD_S)
-    return bridge, list(bridge.step(Command(1, 1, 0, verb="restore", args=args)))
-
-
-def test_a_tampered_memory_locks_with_its_reason_and_keeps_its_floor():
-    bridge, found = _bridge(tampered="the state was deleted", floor_utc_ns=(BUILD_S + 5) * NS_PER_S)
-    assert found == [
-        ModeChange(1, Mode.COLD, Mode.LOCKED, "the memory was tampered with: the state was deleted")
-    ]
-    assert bridge.memory()["floor_utc_ns"] == (BUILD_S + 5) * NS_PER_S
-    assert bridge.memory()["lock_reason"] == "the memory was tampered with: the state was deleted"
-
-
-def test_the_reason_of_a_lock_survives_restarts_without_growing():
-    kept: dict[str, object] = {"locked": True, "lock_reason": "rejected for 900 s"}
-    for _ in range(3):
-        bridge, found = _bridge(**kept)
-        change = found[0]
-        assert isinstance(change, ModeChange)
-        assert change.reason == "locked before the restart: rejected for 900 s"
-        kept = bridge.memory()
-    assert _bridge(locked=True)[1] == [ModeChange(1, Mode.COLD, Mode.LOCKED, "locked before the restart")]
-
-
-def test_an_enrolment_is_in_force_and_remembered():
-    bridge = Bridge(parse_policy(""), BUILD_S)
-    rates: dict[str, object] = {"raw_rate_ppt": -15, "raw_rate_unc_ppt": 7}
-    rates |= {"rtc_rate_ppt": 3, "rtc_rate_unc_ppt": 2}
-    bridge.step(Command(1, 1, 0, verb="enroll", args=rates))
-    assert bridge.view(2)["enrolled"] is True
-    assert rates.items() <= bridge.memory().items()
-    again, _ = _bridge(**bridge.memory())
-    assert rates.items() <= again.memory().items()
-
-
-@pytest.mark.parametrize(
-    "args", [{}, {"raw_rate_ppt": 1}, {"raw_rate_ppt": 10**9, "raw_rate_unc_ppt": 1},
-             {"raw_rate_ppt": True, "raw_rate_unc_ppt": 1}, {"raw_rate_ppt": 1, "raw_rate_unc_ppt": -1}],
-)  # fmt: skip
-def test_rates_that_are_no_clocks_enroll_nothing(args):
-    bridge = Bridge(parse_policy(""), BUILD_S)
-    assert bridge.step(Command(1, 1, 0, verb="enroll", args=args)) == []
-    assert bridge.view(2)["enrolled"] is False
-    assert enroll_offline({}, args) is None
-
-
-def test_an_offline_enrolment_drops_the_gate_unless_it_is_rejecting():
-    rates = {"raw_rate_ppt": 1, "raw_rate_unc_ppt": 2}
-    kept = {"locked": True, "judge": {"gate": {"frozen_ns": -1}}}
-    assert enroll_offline(kept, rates) == {"version": 1, "locked": True, **rates}
-    assert enroll_offline({"judge": {"gate": {"frozen_ns": 5}}}, rates) is None
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,13 @@ def test_an_old_quorum_has_no_opinion():
     assert quorum.at(11, RATE, 10) is None
 
 
+def test_a_quorum_is_as_old_as_its_latest_answer():
+    assert Quorum(("a", "b")).age_ns(5) is None
+    quorum = quorum_of(a=(0, 9), b=None, c=(0, 9))
+    quorum.peers["c"].keep(answer(10, 19, 10), RATE)
+    assert quorum.age_ns(17) == 7
+
+
 def test_a_leap_vote_grows_old_like_the_answer_that_carried_it():
     quorum = quorum_of(a=(0, 9), b=(0, 9), c=(0, 9))
     for peer in quorum.peers.values():

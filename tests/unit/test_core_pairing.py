@@ -20,6 +20,7 @@ BARE = parse_policy("[receiver]\nmessage_delay_us = 100000\nmessage_jitter_us = 
 GOOD = Label("nmea", "RMC", 0, 1, UTC_S, valid=True)
 
 
+MARKED = 7  # a byte of the label that comes on time with its pulse
 # Where the raw counter stands at the benches' zero.
 BASE = 3 * 10**12
 
@@ -618,3 +619,85 @@ def test_another_time_scale_beside_utc_is_passed_over():
     assert told(bench.label(150, 0)) == [("", 0)]
     assert bench.label(160, 18, timescale="gps") == []
     assert told(bench.label(4000, 21, timescale="gps")) == [("gps-time", 0)]
+
+
+# ---- labels whose last byte comes with the pulse ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("label_ms", "pulse_ms", "phase_ms"),
+    [(1000, 1000, 0), (995, 1000, 0), (980, 1000, 0), (1007, 1000, 7), (1020, 1000, 20)],
+)
+def test_a_label_on_time_waits_for_its_pulse_to_be_fetched(label_ms, pulse_ms, phase_ms):
+    """It may come some milliseconds before the pulse's own event, or before the pulse itself was due."""
+    bench = Bench()
+    bench.edge(0)
+    bench.label(10, 0)
+    assert bench.label(label_ms, 1, mark=MARKED) == []
+    found = bench.edge(pulse_ms)
+    assert told(found) == [("", 1)]
+    assert isinstance(found[0], Second)
+    assert found[0].edge.raw_ns == BASE + pulse_ms * NS_PER_MS
+    assert found[0].phase_ns == phase_ms * NS_PER_MS
+    assert bench.edge(2000) == []  # and waits no more
+
+
+@pytest.mark.parametrize("label_ms", [979, 1021])
+def test_a_pulse_farther_away_is_not_the_one_that_it_came_with(label_ms):
+    bench = Bench()
+    bench.edge(0)
+    bench.label(10, 0)
+    bench.label(label_ms, 1, mark=MARKED)
+    found = bench.edge(1000)
+    assert told(found) == [("no-edge", label_ms * NS_PER_MS)]
+    assert isinstance(found[0], Refused)
+    assert (found[0].raw_ns, found[0].utc_s) == (BASE + label_ms * NS_PER_MS, UTC_S + 1)
+
+
+def test_the_first_pulse_of_all_may_be_waited_for_too():
+    bench = Bench()
+    assert bench.label(-3, 0, mark=MARKED) == []
+    assert told(bench.edge(0)) == [("", 0)]
+
+
+@pytest.mark.parametrize(("at_ms", "expected"), [(499, [("", 0)]), (500, [])])
+def test_within_half_a_second_of_a_pulse_a_label_on_time_is_that_pulse_s(at_ms, expected):
+    bench = Bench()
+    bench.edge(0)
+    assert told(bench.label(at_ms, 0, mark=MARKED)) == expected
+
+
+def test_a_label_without_such_a_byte_waits_for_nothing():
+    bench = Bench()
+    bench.edge(0)
+    bench.label(10, 0)
+    assert told(bench.label(995, 1)) == [("label-conflict", 1)]
+
+
+def test_a_label_on_time_that_waits_in_vain_is_told_when_the_next_one_comes():
+    bench = Bench()
+    bench.edge(0)
+    bench.label(10, 0)
+    assert bench.label(1000, 1, mark=MARKED) == []
+    found = bench.label(2000, 2, mark=MARKED)
+    assert told(found) == [("no-edge", 1000 * NS_PER_MS)]
+    assert isinstance(found[0], Refused)
+    assert (found[0].raw_ns, found[0].utc_s) == (BASE + 1000 * NS_PER_MS, UTC_S + 1)
+
+
+def test_a_step_of_the_clock_forgets_a_label_that_waits():
+    bench = Bench()
+    bench.label(1000, 1, mark=MARKED)
+    bench.pairing.forget_edges()
+    assert bench.edge(1001) == []
+
+
+# ---- where a decided pulse's time ends --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("at_ms", "expected"), [(0, []), (999, []), (1000, [("no-edge", NS_PER_S)])])
+def test_a_further_message_of_a_named_pulse_s_second_says_nothing_new(at_ms, expected):
+    bench = Bench()
+    bench.edge(0)
+    bench.label(0, 0)
+    assert told(bench.label(at_ms, 0)) == expected

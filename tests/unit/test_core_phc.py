@@ -493,3 +493,29 @@ def test_anchored_it_tells_that_time_within_the_feed_s_error_its_readings_and_wh
     assert phc.take(reading(S16), rate) is None
     half += -(-S16 * (2 * PPT_PER_PPM + 1000) // 10**12)
     assert phc.interval(BASE + S16, rate) == Interval(UTC + S16 - half, UTC + S16 + half, BASE + S16)
+
+
+@pytest.mark.parametrize("ppm", [0, 40])
+def test_how_well_its_rate_is_known_is_how_well_it_was_measured(ppm):
+    """The blame weighs it by that: what it may stray is another matter (drift_ppt)."""
+    phc = known(reading(0, unc=300), reading(64 * NS_PER_S, unc=700))
+    assert phc.rate_unc_ppt == 500 * PPT_PER_PPM
+    phc.anchor(BASE + 64 * NS_PER_S, UTC, 0, RawRate(0, 3 * PPT_PER_PPM))
+    assert phc.rate_unc_ppt == 15_625 + 1 + 3 * PPT_PER_PPM
+    phc.enroll(ppm * PPT_PER_PPM, 700)  # goes before what was learnt
+    assert phc.rate_unc_ppt == 700
+
+
+def test_an_enrolled_card_has_no_date_before_the_first_feed_either():
+    phc = known(reading(0), enrolled=(0, 1000))
+    assert phc.interval(BASE, EXACT) is None
+
+
+def test_a_reading_that_lies_a_little_before_the_anchor_s_makes_it_no_surer():
+    """Readings err by their stated uncertainty, and so may seem to go backwards."""
+    phc = known(reading(0), enrolled=(0, 0))
+    phc.anchor(BASE, UTC, 1000, EXACT)
+    assert phc.take(reading(1000, -11_000), EXACT) is None
+    said = phc.interval(BASE + 1000, EXACT)
+    assert said is not None
+    assert said.half_ns == 1000 + 500 + 500 + 1

@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from refclock.core.rules.episodes import Episodes
 from refclock.core.seconds.interval import Interval, RawRate
 from refclock.core.seconds.leap import LeapSecond, LeapSeconds
+from refclock.core.seconds.pairing import Refused
 from refclock.core.telling.rows import witness_rows
 from refclock.core.witness.realm import Realm
+from refclock.core.witness.witnesses import Witnesses
 from refclock.model import Accuse, KdcReply, Mode, Publish, Withhold
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S, PPT_PER_PPM
@@ -251,6 +254,22 @@ def test_a_new_beginning_forgets_every_answer():
     kdcs.all(0)
     kdcs.realm.forget_raw()
     assert kdcs.realm.age_ns(0) is None
+
+
+def test_a_kdc_is_compared_with_the_last_accepted_second_and_with_nobody_where_there_is_none():
+    made = Witnesses(POLICY, UTC_S - 86_400, Episodes(POLICY.limits))
+    made.rate = EXACT
+
+    def say(second: int) -> list[Refused | Accuse]:
+        raw = second * NS_PER_S
+        return made.on_kdc(reply(raw, "a:88", UTC_S * NS_PER_S + raw + 5 * NS_PER_S))
+
+    assert [say(second) for second in (1, 2, 3)] == [[], [], []]
+    made.accepted = 3 * NS_PER_S, (UTC_S + 3) * NS_PER_S
+    assert say(4) == []
+    (named,) = say(5)
+    assert isinstance(named, Accuse)
+    assert named.source == "kdc:a:88"
 
 
 # ---- in the whole core ----------------------------------------------------------------------------

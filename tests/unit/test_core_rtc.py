@@ -2,7 +2,7 @@
 
 import pytest
 
-from refclock.core.seconds.interval import RawRate
+from refclock.core.seconds.interval import Interval, RawRate
 from refclock.core.witness.rtc import RtcWitness
 from refclock.model import RtcTick
 from refclock.policy import parse_policy
@@ -307,3 +307,104 @@ def test_a_counter_that_began_anew_forgets_offset_leap_seconds_and_the_way():
     rtc.stepped_ns = 5
     rtc.forget_raw()
     assert rtc.stepped_ns == 0
+
+
+def test_a_clock_that_was_never_enrolled_is_taken_to_keep_the_nominal_rate_within_its_drift():
+    rtc = RtcWitness(LIMITS)
+    assert rtc.rate_unc_ppt == LIMITS.rtc_rate_ppt
+    rtc.tick(tick(0), EXACT, 0)
+    rtc.calibrate(0, UTC_S * NS_PER_S, 0, EXACT)
+    rtc.tick(tick(5000), EXACT, 0)
+    said = rtc.interval(5000 * NS_PER_S, EXACT)
+    assert said is not None
+    assert (said.lo_ns + said.hi_ns) // 2 == (UTC_S + 5000) * NS_PER_S
+
+
+def test_how_well_its_rate_is_known_is_how_well_it_was_measured():
+    """The blame weighs it by that: what it may stray is another matter (drift_ppt)."""
+    rtc = RtcWitness(LIMITS)
+    rtc.enroll(5, 700)
+    assert (rtc.rate_unc_ppt, rtc.drift_ppt) == (700, 2_000_700)
+
+
+# ---- met again -----------------------------------------------------------------------------------
+
+RATE_PPT, WITHIN_PPT = 10 * 10**6, 3 * 10**6  # enrolled to 1 ppm, and 2 more for the room's temperature
+FIRST_NS = LIMITS.rtc_error_ns
+
+
+def met_again(sign: int, age_s: int, leaps: int = 0, offset_ns: int = 300 * NS_PER_MS) -> Interval | None:
+    """What a clock says at its first tick, so long after a calibration that a memory recalls; of a clock that
+    runs as fast as another runs slow."""
+    rtc = RtcWitness(LIMITS)
+    rtc.enroll(sign * RATE_PPT, 10**6)
+    rtc.recall(UTC_S, sign * offset_ns, 25_000_001)
+    assert rtc.calibrated == (UTC_S, sign * offset_ns, 25_000_001)
+    rtc.tick(tick(0, rtc_s=UTC_S + age_s), EXACT, leaps)
+    return rtc.interval(0, EXACT)
+
+
+@pytest.mark.parametrize("leaps", [0, 1])
+def test_met_again_after_days_it_kept_its_rate_or_was_set_meanwhile(leaps):
+    """A million seconds at 10 ppm, give or take 3, from 300 ms on; or, if it was set, as a stranger's. Half
+    of an odd width is rounded up, of a middle down."""
+    farthest = (13_300 + 1000 * leaps) * NS_PER_MS + 25_000_001 + 1_000
+    said = met_again(1, 10**6, leaps)
+    shown = (UTC_S + 10**6 + leaps) * NS_PER_S
+    assert said is not None
+    assert (said.lo_ns - shown, said.hi_ns - shown) == (-farthest, FIRST_NS + 1_000 + 1)
+    if not leaps:
+        said = met_again(-1, 10**6)
+        assert said is not None
+        assert (said.lo_ns - shown, said.hi_ns - shown) == (-FIRST_NS - 1_000, farthest + 1)
+
+
+@pytest.mark.parametrize(("age_s", "off_ms"), [(0, 3000), (-1, 2000), (1, 3000)])
+def test_a_clock_that_shows_less_than_when_it_was_calibrated_was_set(age_s, off_ms):
+    said = met_again(1, age_s, offset_ns=3 * NS_PER_S)
+    assert said is not None
+    shown = (UTC_S + age_s) * NS_PER_S
+    assert (shown - said.lo_ns) // NS_PER_MS == off_ms + (25 if age_s >= 0 else 0)
+    assert (said.hi_ns - shown) // NS_PER_MS == 2000
+
+
+def calibrated() -> RtcWitness:
+    """One that was 700 ns ahead at a feed."""
+    rtc = RtcWitness(LIMITS)
+    rtc.enroll(0, 10**6)
+    rtc.tick(tick(0), EXACT, 0)
+    rtc.calibrate(0, UTC_S * NS_PER_S - 700, 3_000, EXACT)
+    assert rtc.calibrated == (UTC_S, 700, 3_000 + 1_000 + 20 * NS_PER_MS)
+    return rtc
+
+
+def test_a_counter_that_begins_anew_leaves_it_its_calibration_if_it_kept_to_that():
+    rtc = calibrated()
+    rtc.forget_raw()
+    assert rtc.calibrated == (UTC_S, 700, 3_000 + 1_000 + 20 * NS_PER_MS)
+    for change in ({"stepped_ns": 5}, {"follows_system": True}):
+        rtc = calibrated()
+        for name, value in change.items():
+            setattr(rtc, name, value)
+        rtc.forget_raw()
+        assert rtc.calibrated is None
+        rtc.follows_system = False
+        rtc.tick(tick(9), EXACT, 0)
+        said = rtc.interval(9 * NS_PER_S, EXACT)
+        assert said is not None
+        assert said.half_ns == FIRST_NS + 1_000
+
+
+def test_what_it_may_have_drifted_counts_from_its_calibration_either_way():
+    assert RtcWitness(LIMITS).drifted_ns(10**15) == 0
+    rtc = calibrated()
+    for at_s in (1000, -1000):
+        assert rtc.drifted_ns(at_s * NS_PER_S) == 3_000_000
+        assert rtc.drifted_ns(at_s * NS_PER_S, 10**6) == 4_000_000
+    # A tick from before the last one is not a jump for it, and tells no more than a later one would.
+    for at_s in (10_000, -10_000):
+        rtc = calibrated()
+        assert rtc.tick(tick(at_s, off_ns=45 * NS_PER_MS), EXACT, 0) == 0
+        said = rtc.interval(at_s * NS_PER_S + 45 * NS_PER_MS, EXACT)
+        assert said is not None
+        assert said.half_ns >= 3_000 + 1_000 + 20 * NS_PER_MS + 1_000 + 29 * NS_PER_MS

@@ -101,6 +101,30 @@ def test_a_majority_that_announces_a_leap_second_confirms_the_receiver_s():
     assert made.leap.confirmed == [LeapSecond(1_806_537_600, 1)]
 
 
+@pytest.mark.parametrize(("change", "leap"), [(1, 1), (-1, 2)])
+@pytest.mark.parametrize(("votes", "confirms"), [(2, False), (3, True)])
+def test_three_of_four_servers_that_announce_it_confirm_the_receiver_s_leap_second(
+    change, leap, votes, confirms
+):
+    """The leap indicator is 1 where the last minute has 61 s, 2 where it has 59 (RFC 5905, figure 9)."""
+    made = witnesses(parse_policy('[ntp]\nservers = ["a", "b", "c", "d"]\n'))
+    made.leap.announce(change, 1_806_537_600)  # 2027-04-01
+    for number, name in enumerate("abcd"):
+        said = Interval(UTC - 5, UTC + 5, RAW)
+        made.quorum.peers[f"{name}:123"].answers = [Answer(said, leap if number < votes else 0)]
+    made._refresh(RAW)
+    assert made.leap.confirmed == ([LeapSecond(1_806_537_600, change)] if confirms else [])
+
+
+def test_a_cesium_that_is_itself_the_receiver_is_no_witness():
+    text = 'profile = "kdc-cesium"\n[receiver]\nprotocol = "none"\n[cesium]\ndevice = "/dev/pps1"\n'
+    assert witnesses(CESIUM).cesium is not None
+    made = witnesses(parse_policy(text))
+    assert made.cesium is None
+    made.forget_raw(rate_too=False)
+    assert made.cesium is None
+
+
 # ---- who is named ---------------------------------------------------------------------------------------
 
 
@@ -150,6 +174,15 @@ def test_one_that_fell_silent_is_not_named():
     assert strayed(made, at_ns=20 * NS_PER_S) == []  # it has just begun to be wrong again
 
 
+def test_one_that_was_found_out_before_the_majority_fell_silent_is_not_named_by_nobody():
+    made = witnesses()
+    strayed(made)
+    for name in "ab":
+        made.quorum.peers[f"{name}:123"].answers = []
+    assert made._refresh(RAW + 30 * NS_PER_S) == []
+    assert made.quorum.interval is None
+
+
 def test_while_the_receiver_is_being_rejected_nobody_is_named():
     made = witnesses()
     strayed(made)
@@ -171,6 +204,14 @@ def test_one_that_holds_with_the_accepted_receiver_is_not_named(off_ns, named):
     for name, off in (("a", 0), ("b", 0), ("c", NS_PER_S + off_ns)):
         told(made, name, off - 5, off + 5, later)
     assert (made._refresh(RAW + later) != []) is named
+
+
+def test_an_answer_from_just_before_the_accepted_second_is_held_against_it_as_widely():
+    made = witnesses()
+    made.rate = RawRate(0, 10**8)
+    for at_ns in (0, 40 * NS_PER_S):
+        made.accepted = RAW + at_ns + NS_PER_S, UTC + at_ns + 2 * NS_PER_S
+        assert strayed(made, NS_PER_S - 50_000, at_ns) == []  # 100 ppm of a second are 100 us
 
 
 def test_a_quorum_is_formed_anew_when_nothing_was_heard_for_a_minute():
@@ -211,6 +252,13 @@ def test_a_jump_is_kept_once_with_its_tick():
     assert jump[0].rtc_s == BEGIN_S + 1
     ticked(made, 2, 200 * NS_PER_MS)
     assert made.rtc_jump is jump
+
+
+def test_a_tick_that_came_when_it_should_is_no_jump():
+    made = witnesses()
+    for at_s in range(3):
+        ticked(made, at_s)
+        assert made.rtc_jump is None
 
 
 def test_leap_seconds_so_far_are_the_rtc_s_offset():
@@ -260,6 +308,27 @@ def test_what_crept_may_differ_by_what_the_rtc_drifts_and_a_pause_does_not_creep
     raw_ns = RAW + 1000 * NS_PER_S
     assert made.raw_jumped(raw_ns, 227 * NS_PER_MS + beyond_ns, 200 * NS_PER_MS) is False
     assert (made.rtc_jump is None) is pardoned
+
+
+@pytest.mark.parametrize(("beyond_ns", "pardoned"), [(0, True), (1, False)])
+def test_what_jumped_at_once_may_not_differ_by_what_the_rtc_drifts(beyond_ns, pardoned):
+    made = jumped(50 * NS_PER_MS)
+    made.raw_jumped(RAW + 1000 * NS_PER_S, 75 * NS_PER_MS + beyond_ns, 0)
+    assert (made.rtc_jump is None) is pardoned
+
+
+def test_what_is_found_out_in_one_second_is_all_told():
+    made = jumped(200 * NS_PER_MS)
+    strayed(made)
+    made.assess(second(64 * NS_PER_S + 1), UTC + 64 * NS_PER_S)
+    made.receiver_kept(RAW + 64 * NS_PER_S + 1, UTC + 64 * NS_PER_S + 1, 0)
+    assert [one.source for one in made.news() if isinstance(one, Accuse)] == ["ntp:c:123", "rtc"]
+    made = jumped(200 * NS_PER_MS)
+    strayed(made)
+    made.receiver_kept(RAW + NS_PER_S, UTC + NS_PER_S, 0)
+    made.accepted = None
+    made.assess(second(64 * NS_PER_S + 1), UTC + 64 * NS_PER_S)
+    assert [one.source for one in made.news() if isinstance(one, Accuse)] == ["rtc", "ntp:c:123"]
 
 
 def test_where_the_receiver_is_accepted_the_jump_was_the_rtc_s_own():

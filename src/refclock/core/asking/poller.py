@@ -32,7 +32,6 @@ class Poller:
         self._dialogue = dialogue
         self._port = port
         self._pulse_ns: int | None = None
-        self._now_ns = 0
         self.misses = 0
         self.begin_anew(0)
 

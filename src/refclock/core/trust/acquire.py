@@ -62,7 +62,7 @@ class Acquisition:
             return objection
         self.last = raw_ns, si_ns
         quorum = said.quorum
-        if quorum is not None and self._quorum_start is None:
+        if self._quorum_start is None:
             self._quorum_start = quorum
         sharp = [
             one for one in (quorum, said.rtc) if one is not None and one.half_ns <= limits.warm_quorum_ns

@@ -53,28 +53,27 @@ class Vetting:
 
     def deadline_ns(self) -> int | None:
         """The next raw instant at which time alone changes something."""
-        due = []
-        if self.mode in (Mode.VETTED, Mode.DEGRADED) and self._accepted_ns is not None:
-            due.append(self._accepted_ns + self.limits.missing_after_ns)
-        if self.mode is Mode.ACQUIRING and self._heard_ns is not None:
-            due.append(self._heard_ns + self.limits.missing_after_ns)
-        latches = self.episodes.latches_ns()
-        if self.mode is Mode.HOLDOVER and latches is not None:
-            due.append(latches)
-        return min(due, default=None)
+        if self.mode is Mode.HOLDOVER:
+            return self.episodes.latches_ns()
+        last_ns = self._last_ns()
+        return None if last_ns is None else last_ns + self.limits.missing_after_ns
+
+    def _last_ns(self) -> int | None:
+        """The second whose successors are missed: the last one accepted, during the dwell the last heard."""
+        if self.mode in (Mode.VETTED, Mode.DEGRADED):
+            return self._accepted_ns
+        return self._heard_ns if self.mode is Mode.ACQUIRING else None
 
     def on_time(self, raw_ns: int) -> list[Found]:
         """Let time pass: silence, and rejections that latch."""
         found: list[Found] = []
-        feeding = self.mode in (Mode.VETTED, Mode.DEGRADED)
-        last_ns = self._accepted_ns if feeding else self._heard_ns
-        silent = last_ns is not None and raw_ns - last_ns >= self.limits.missing_after_ns
-        if silent and feeding:
-            found += self._to_holdover(raw_ns)
-        elif silent and self.mode is Mode.ACQUIRING:
-            self._heard_ns = None
-            self._restart()
-            found += self._move(raw_ns, Trigger.SILENT, "silence")
+        last_ns = self._last_ns()
+        if last_ns is not None and raw_ns - last_ns >= self.limits.missing_after_ns:
+            if self.mode is Mode.ACQUIRING:
+                self._restart()
+                found = self._move(raw_ns, Trigger.SILENT, "silence")
+            else:
+                found = self._to_holdover(raw_ns)
         return found + self._latch(raw_ns, self.episodes.latch(raw_ns))
 
     def _latch(self, raw_ns: int, due: tuple[Trigger, str] | None) -> list[Found]:
@@ -120,9 +119,7 @@ class Vetting:
         """A candidate second; ``fault``: the receiver disqualifies itself."""
         raw_ns = second.edge.raw_ns
         leap = self.witnesses.leap
-        found: list[Found] = []
-        if self.mode is Mode.COLD:
-            found += self._move(raw_ns, Trigger.HEARD, "receiver heard")
+        found = self._move(raw_ns, Trigger.HEARD, "receiver heard")
         self._heard_ns = raw_ns
         si_ns = leap.si_ns(second.utc_s * NS_PER_S) + second.second60 * NS_PER_S + second.late_ns
         refused = self._first_refusal(second, si_ns, fault)
@@ -132,10 +129,10 @@ class Vetting:
             return [*found, refused, *self._refuse(refused)]
         said = self.assessment = self.witnesses.assess(second, si_ns)
         if self.mode is Mode.ACQUIRING:
-            found += self._acquire(second, si_ns, said, utc_confirmed)
+            decided = self._acquire(second, si_ns, said, utc_confirmed)
         else:
-            found += self._continue(second, si_ns, said)
-        return found + self.witnesses.news()
+            decided = self._continue(second, si_ns, said)
+        return [*found, *decided, *self.witnesses.news()]
 
     def _first_refusal(self, second: Second, si_ns: int, fault: Fault | None) -> Refused | None:
         """What disqualifies a second before any comparison."""
@@ -182,9 +179,7 @@ class Vetting:
         refused = refused or said.cesium_objects or said.further_objects
         if refused is not None:
             return [refused, *self._refuse(refused)]
-        found: list[Found] = []
-        if self.mode is Mode.HOLDOVER:
-            found += self._move(raw_ns, Trigger.RETURNED, "receiver returned within the gate")
+        found = self._move(raw_ns, Trigger.RETURNED, "receiver returned within the gate")
         return found + self._count_witnesses(raw_ns, said) + self._publish(second, si_ns, said)
 
     def _count_witnesses(self, raw_ns: int, said: Assessment) -> list[Found]:

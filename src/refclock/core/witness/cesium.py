@@ -23,8 +23,8 @@ class Cesium:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._edge: Placed | None = None
-        self._base_ns: int | None = None
-        self._base_edge: Placed | None = None
+        # At the first comparison: how far apart the two pulses were, and which was the standard's.
+        self._base: tuple[int, Placed] | None = None
         # How far its pulse has wandered on the raw counter since the first comparison.
         self.wandered_ns = 0
         # Since when no whole second can have slipped in between receiver and standard.
@@ -35,7 +35,7 @@ class Cesium:
         """A new attempt to trust the receiver, or a raw counter that began anew: compare from here on."""
         mask = Mask(self._limits.mask2_offset_ns, self._limits.mask2_rate_ppt)
         self.gate = Gate((mask,), self._limits.gap_budget_ns)
-        self._base_ns = None
+        self._base = None
         self._kept: tuple[int, int, int] | None = None
 
     def on_edge(self, edge: Placed) -> None:
@@ -55,12 +55,12 @@ class Cesium:
         if edge is None or abs(receiver_ns - edge.raw_ns) > _FRESH_NS:
             return None
         apart = rate.advance(receiver_ns - edge.raw_ns)
-        if self._base_ns is None:
-            self._base_ns, self._base_edge, self.since_ns = apart, edge, receiver_ns
-        if self._base_edge is not None:
-            wandered = rate.advance(edge.raw_ns - self._base_edge.raw_ns)
-            self.wandered_ns = wandered - nearest_second(wandered) * NS_PER_S
-        moved = apart - self._base_ns
+        if self._base is None:
+            self._base, self.since_ns = (apart, edge), receiver_ns
+        base_ns, base_edge = self._base
+        wandered = rate.advance(edge.raw_ns - base_edge.raw_ns)
+        self.wandered_ns = wandered - nearest_second(wandered) * NS_PER_S
+        moved = apart - base_ns
         # Whole seconds do not count; and a distance near half a second must not flip its sign.
         return moved - nearest_second(moved) * NS_PER_S
 

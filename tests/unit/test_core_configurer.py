@@ -126,10 +126,8 @@ def test_answers_to_others_are_nobody_s():
     line.take(configurer.on_time(NS_PER_S), NS_PER_S)
     assert configurer.on_bytes(frame(ACK, b"\x06\x8a"), 0) == []
     line.take(configurer.on_bytes(Settings().hears(PROBE), 0), 0)
-    for strange in (frame(ACK, b"\x06\x01\x00"), frame(NAK, b"\x06\x24"), frame(0x0121, bytes(20))):
-        before = len(line.sent)
-        configurer.on_bytes(strange, 0)
-        assert len(line.sent) == before
+    for strange in (frame(ACK, b"\x06\x01\x00"), frame(NAK, b"\x06\x24"), frame(0x0121, b"\x06\x8a")):
+        assert configurer.on_bytes(strange, 0) == []
     (again,) = configurer.on_bytes(frame(ACK, b"\x06\x8a"), 0)
     assert isinstance(again, Request)
     for strange in (
@@ -199,3 +197,61 @@ def test_settings_that_would_be_stored_are_noticed():
     assert settings.hears(frame(0x0609, bytes(12))) == frame(NAK, b"\x06\x09")
     assert settings.hears(frame(VALSET, b"\x00\x07\x00\x00")) == frame(NAK, b"\x06\x8a")
     assert settings.stored == 2
+
+
+def test_it_begins_a_second_after_the_line_came_up_and_asks_five_times_1200_ms_apart():
+    configurer, ms = Configurer("gps0"), NS_PER_MS
+    assert (configurer.wake_at(), configurer.state) == (1000 * ms, "waiting")
+    assert configurer.on_bytes(Settings().hears(PROBE), 0) == []  # it did not ask yet
+    for at_ms in range(1000, 7000, 1200):
+        assert configurer.on_time(at_ms * ms - 1) == []
+        assert configurer.on_time(at_ms * ms) == [Request(at_ms * ms, "gps0", PROBE)]
+        assert (configurer.wake_at(), configurer.state) == ((at_ms + 1200) * ms, "asking")
+    assert configurer.on_time(7000 * ms) == [Withhold(7000 * ms, "configure-silent", VERSION, 0)]
+    assert (configurer.wake_at(), configurer.state) == (None, "silent")
+
+
+def test_each_step_is_asked_as_often_and_its_silence_told_as_its_own():
+    configurer = Configurer("gps0")
+    configurer.on_time(NS_PER_S)
+    first = WANTED[0]
+    asked = configurer.on_bytes(Settings("27.31").hears(PROBE), 5 * NS_PER_S)
+    for at_s in range(7, 20, 2):
+        asked += configurer.on_time(at_s * NS_PER_S)
+    assert [one.data for one in asked if isinstance(one, Request)] == [first.set_items] * 5
+    assert asked[5:] == [Withhold(15 * NS_PER_S, "configure-silent", first.key, 0)]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [("refuses", "configure-refused"), ("forgetful", "configure-differs")]
+)
+def test_what_it_did_not_get_is_told_with_its_message_and_forgotten_when_the_line_comes_up_again(
+    change, reason
+):
+    settings = Settings("27.31")
+    setattr(settings, change, frozenset((WANTED[0].items[0],)) if change == "refuses" else True)
+    configurer = Configurer("gps0")
+    found, told = configurer.on_time(NS_PER_S), []
+    while found:
+        one = found.pop(0)
+        if isinstance(one, Withhold):
+            told.append(one)
+        else:
+            assert isinstance(one, Request)
+            found += configurer.on_bytes(settings.hears(one.data), 7)
+    assert told[0] == Withhold(7, reason, WANTED[0].key, 0)
+    assert configurer.state in {"refused", "differs"}
+    line = Line(Settings("27.31"))
+    line.configurer = configurer
+    configurer.begin_anew(0)
+    assert line.run() == "configured"
+
+
+def test_what_follows_the_last_answer_in_the_same_bytes_is_nobody_s():
+    settings, configurer = Settings("27.31"), Configurer("gps0")
+    (one,) = configurer.on_time(NS_PER_S)
+    while isinstance(one, Request):
+        answer = settings.hears(one.data)
+        found = configurer.on_bytes(answer * 2 if len(configurer._steps) == 1 else answer, 7)
+        one = found[0] if found else Withhold(0, "", 0, 0)
+    assert configurer.state == "configured"

@@ -38,6 +38,8 @@ def test_one_question_at_a_time():
     assert bench.at(10) == b""
     assert bench.poller.wake_at() == 900 * MS
     bench.poller.on_report(heard("noise"))
+    assert not bench.poller.proven
+    assert bench.poller.wake_at() == 900 * MS
     assert bench.at(20) == b""
     bench.poller.on_report(heard("a"))
     assert bench.at(30) == b"S?\r"
@@ -173,3 +175,130 @@ def test_nobody_is_asked_on_a_line_that_is_gone():
     bench.poller.begin_anew(5000 * MS)
     assert bench.poller.wake_at() == 5000 * MS
     assert bench.at(5000) == b"\rA?\r"
+
+
+# ---- to the nanosecond ------------------------------------------------------------------------------
+
+PHASED = Dialogue((Question(b"A?\r", ("a",), phase_ns=150 * MS),), proof=("a",))
+
+
+def test_a_line_that_was_never_heard_of_is_asked_at_once():
+    poller = Poller(TWO, "gps0")
+    assert (poller.wake_at(), poller.misses, poller.proven) == (0, 0, False)
+    assert poller.on_time(0) == [Request(0, "gps0", b"\rA?\r")]
+
+
+def test_a_request_that_the_port_did_not_perform_is_given_up_after_half_a_second():
+    poller = Poller(TWO, "gps0")
+    poller.on_time(7)
+    assert poller.wake_at() == 7 + 500 * MS
+    poller.on_sent(b"A?\r", 9)
+    assert poller.wake_at() == 9 + 900 * MS
+    poller.on_time(9 + 900 * MS - 1)
+    assert poller.misses == 0
+    poller.on_time(9 + 900 * MS)
+    assert poller.misses == 1
+
+
+def test_a_line_that_comes_up_again_begins_where_a_new_one_does():
+    poller = Poller(PHASED, "gps0")
+    poller.on_time(0)
+    poller.on_sent(b"A?\r", 0)
+    poller.on_pulse(0)
+    poller.begin_anew(300 * MS)
+    assert poller.wake_at() == 300 * MS  # the phase was that of another pulse
+    assert poller.on_time(300 * MS) != []
+    assert poller.wake_at() == 800 * MS  # and nothing was sent yet
+
+
+def test_a_line_that_comes_up_is_waited_for_from_then_on():
+    poller = Poller(PHASED, "gps0")
+    poller.begin_anew(2000 * MS)
+    poller.on_pulse(1000 * MS)
+    assert poller.wake_at() == 2150 * MS
+    poller.begin_anew(3000 * MS, up=False)
+    assert poller.on_time(3000 * MS) == []
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "asked_ms"),
+    [(149, 150), (150, 150), (300, 300), (301, 1150), (30_000, 30_150), (30_001, 30_001)],
+)
+def test_a_question_may_be_asked_up_to_150_ms_after_its_phase_and_at_any_time_30_s_after_a_pulse(
+    at_ms, asked_ms
+):
+    poller = Poller(PHASED, "gps0")
+    poller.on_pulse(0)
+    assert (poller.on_time(at_ms * MS) != []) is (at_ms == asked_ms)
+    if at_ms != asked_ms:
+        assert poller.wake_at() == asked_ms * MS
+
+
+def test_a_question_with_a_phase_is_due_a_little_before_its_second_is_over():
+    poller = Poller(PHASED, "gps0")
+    poller.on_time(0)
+    poller.on_sent(b"A?\r", 0)
+    poller.on_report(heard("a"))
+    assert poller.wake_at() == 850 * MS
+
+
+def test_a_question_without_a_phase_does_not_wait_for_one():
+    poller = Poller(TWO, "gps0")
+    poller.on_pulse(100 * NS_PER_S)
+    assert poller.on_time(100 * NS_PER_S + 300 * MS) != []
+
+
+def test_long_after_the_counter_began_a_pulse_tells_the_phase_as_well():
+    poller = Poller(PHASED, "gps0")
+    poller.on_pulse(100 * NS_PER_S)
+    assert poller.on_time(100 * NS_PER_S + 301 * MS) == []
+
+
+def test_a_question_that_somebody_else_asked_is_not_asked_again_so_soon():
+    poller = Poller(TWO, "gps0")
+    poller.on_sent(b"A?\r", 5 * MS)
+    poller.on_report(heard("a"))
+    assert [one.data for one in poller.on_time(10 * MS)] == [b"S?\r"]
+
+
+def test_of_two_questions_that_end_alike_the_first_was_asked():
+    poller = Poller(
+        Dialogue((Question(b"BA?\r", ("b",)), Question(b"A?\r", ("a",))), proof=("a", "b")), "gps0"
+    )
+    poller.on_sent(b"BA?\r", 0)
+    poller.on_report(heard("b"))
+    assert [one.data for one in poller.on_time(10 * MS)] == [b"A?\r"]
+
+
+def test_after_an_answer_it_takes_four_silences_again_to_be_asked_rarely_and_to_prove_itself_anew():
+    bench = Bench(Dialogue((Question(b"A?\r", ("a",)),), proof=("a",)))
+    bench.at(0)
+    bench.at(900)
+    bench.at(1900)
+    bench.poller.on_report(heard("a"))
+    assert bench.poller.misses == 1
+    asked = []
+    for ms in range(2900, 30_000, 100):
+        before = bench.poller.proven
+        if bench.at(ms):
+            asked.append(ms)
+        if before and not bench.poller.proven:
+            assert (ms, bench.poller.misses) == (2900 + 3 * 1900 + 900, 5)
+    assert asked == [2900, 4800, 6700, 8600, 10_500, 18_500, 26_500]
+
+
+def test_what_proves_the_family_is_asked_again_soon_however_rarely_else_but_not_for_ever():
+    rare = Dialogue((Question(b"A?\r", ("a",), every_s=60), Question(b"S?\r", ("s",))), proof=("a",))
+    bench = Bench(rare)
+    asked = [ms for ms in range(0, 30_000, 100) if bench.at(ms)]
+    # Four times 1.9 s apart, then 8 s after each silence.
+    assert asked == [0, 1900, 3800, 5700, 14_600, 23_500]
+    assert bench.poller.wake_at() == (23_500 + 900 + 8000) * MS  # S? may not be asked, however long it is due
+    bench = Bench(rare)
+    bench.at(0)
+    bench.poller.on_report(heard("a"))
+    bench.at(10)
+    bench.poller.on_report(heard("s"))
+    assert bench.at(60_000) == b"A?\r"
+    assert bench.at(60_900) == b""
+    assert bench.at(61_900) == b"S?\r"  # it is still proven, and asked for the proof in a minute again
