@@ -58,6 +58,8 @@ class Manager:
         self.environment = os.environ | {
             "XDG_RUNTIME_DIR": str(home),
             "SYSTEMD_UNIT_PATH": f"{home}/units:",  # and behind them those that systemd brings
+            "XDG_CONFIG_HOME": f"{home}/config",
+            "XDG_DATA_HOME": f"{home}/data",
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
         command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", START, MANAGER]

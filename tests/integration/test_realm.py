@@ -124,6 +124,7 @@ def test_the_one_that_strays_is_named(realm, capsys):
     assert [("ASTRAY by +30" in row or "ASTRAY by +29" in row) for row in rows] == [False] * 4 + [True] * 2
     assert f"astray: 127.0.0.1:{realm[2].port}." in out
     assert "THIS HOST" not in out
+    assert "A clock that is ahead: Do NOT set it back by hand:" in out
 
 
 def test_for_programs(realm, capsys):

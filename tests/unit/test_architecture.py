@@ -18,6 +18,9 @@ WORLDLY |= {"socket", "subprocess", "threading", "time"}
 
 EXTRAS = {"allantools", "matplotlib", "prometheus_client", "rich"}
 
+# clock_settime(2) and its kin, as Python and the C library name them.
+SETS_A_CLOCK = {"clock_settime", "clock_settime_ns", "settimeofday", "stime", "clock_adjtime", "adjtime"}
+
 MAX_LINES = 300
 
 
@@ -83,6 +86,23 @@ def test_core_and_below_import_nothing_of_the_world() -> None:
         for path in _pure_files()
         for node, name in _imports(ast.walk(ast.parse(path.read_text("utf-8"))))
         if name not in allowed
+    ]
+    assert not offences, "\n".join(offences)
+
+
+def test_nothing_sets_a_clock() -> None:
+    """docs/adr/0054: also not where a clock has to be set."""
+    offences = [
+        f"{_place(path, node)}: {node.attr}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in SETS_A_CLOCK
+    ]
+    offences += [
+        f"{_place(path, node)}: imported"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and SETS_A_CLOCK & {alias.name for alias in node.names}
     ]
     assert not offences, "\n".join(offences)
 

@@ -15,6 +15,7 @@ import pytest
 
 from refclock import cli
 from refclock.cli import wait
+from refclock.cli.fast import clock_alarm
 from refclock.cli.wait import PATIENCE_S, Keeper, by_whom, missing
 from refclock.policy import ServicesSettings, parse_policy
 
@@ -187,6 +188,10 @@ def test_a_clock_that_was_set_wrong_counts_however_well_utc_is_known():
     document = {**NOT_YET, "mode": "vetted", "bound_ns": 1000, "system_off_ns": -31 * 10**9}
     assert "may be 31.0 s off" in Keeper(LIMIT).look(0, [document]).lost
     assert Keeper(LIMIT).look(0, [{**document, "system_off_ns": 29 * 10**9}]).lost == ""
+    fast = Keeper(LIMIT).look(
+        0, [{**document, "system_off_ns": 30 * 10**9}, {**document, "bound_ns": 1 << 50}]
+    )
+    assert "It is FAST by 30.0 s. Do NOT set it back by hand" in fast.lost
     assert Keeper(LIMIT).look(0, [{**document, "system_off_ns": None}]).lost == ""
 
 
@@ -220,3 +225,17 @@ def test_a_directory_without_configurations(tmp_path, capsys):
     assert "no configuration in it" in capsys.readouterr().err
     assert cli.main(["wait", "--directory", str(tmp_path / "x")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_clause_37_the_alarm_for_a_clock_that_is_fast_says_what_not_to_do():
+    def alarm(off_ns, bound_ns=10**6):
+        return clock_alarm({"system_off_ns": off_ns, "bound_ns": bound_ns})
+
+    assert alarm(30 * 10**9).startswith("FAST by 30.0 s. Do NOT set it back by hand: ")
+    assert "refclock setback" in alarm(10**9 + 10**6)
+    assert alarm(10**9) == alarm(10**9 + 10**6, 10**8) == alarm(None) == alarm(3 * 10**9, None) == ""
+    assert alarm(-30 * 10**9) == ""
+    fast = {**WELL, "bound_ns": 2 * 10**9, "system_off_ns": 30 * 10**9}
+    told = Keeper(LIMIT).look(0, [fast, {**fast, "bound_ns": 1 << 50}]).lost
+    assert "It is FAST by 30.0 s. Do NOT set it back by hand" in told
+    assert "FAST" not in Keeper(LIMIT).look(0, [{**fast, "system_off_ns": -30 * 10**9}]).lost

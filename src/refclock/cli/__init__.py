@@ -23,6 +23,7 @@ VERBS = {
     "rearm": "end a lock, after a look at what led to it",
     "enroll": "measure this host's rates, show them, and store them",
     "confirm": "put limits in force that a configuration loosens",
+    "setback": "the guided procedure for a clock that is ahead; sets nothing itself",
     "realm": "ask the realm's KDCs for their clocks, and say which one strays",
     "record": "write what the ports say into a capture, deciding nothing",
     "replay": "decide a capture again, bit for bit",

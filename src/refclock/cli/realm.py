@@ -3,8 +3,10 @@
 import argparse
 import json
 import os
+import textwrap
 
 from refclock.cli.configfile import read_config
+from refclock.cli.fast import ADVICE
 from refclock.errors import ConfigError
 from refclock.kerberos.asking import Kdc, Reading, ask_kdcs, by_system_clock
 from refclock.kerberos.krb5conf import Krb5Conf
@@ -16,6 +18,7 @@ from refclock.units import NS_PER_MS, show_ns
 EXAMPLE = "refclock realm EXAMPLE.COM --tolerance-ms 500"
 FORMAT_VERSION = 1
 _DNS_PORT = 53
+_WIDTH = 80
 _MAX_TOLERANCE_MS = 300_000
 
 
@@ -137,6 +140,8 @@ def table(realm: str, source: str, tolerance_ms: int, readings: list[Reading], v
     strayed = sorted({name.rpartition("/")[0] for name in verdict.astray if name != US})
     if strayed:
         lines.append(f"astray: {', '.join(strayed)}. All KDCs of a realm must agree; look at its clock.")
+    if any(off_ns > 0 for off_ns in verdict.astray.values()):
+        lines += textwrap.wrap(f"A clock that is ahead: {ADVICE}", _WIDTH)
     silent = sorted({one.peer for one in readings if one.trouble})
     if silent:
         lines.append(f"without a time, at least one way: {', '.join(silent)}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from refclock.cli.configfile import configs_arguments, configs_of, read_config, usual_path, whole_seconds
+from refclock.cli.fast import clock_alarm
 from refclock.cli.status import ask
 from refclock.errors import ConfigError, PortError
 from refclock.policy import ServicesSettings
@@ -158,7 +159,8 @@ class Keeper:
         """``now_s`` is CLOCK_MONOTONIC. The best of the daemons counts."""
         heard = [one for one in documents if not isinstance(one, str)]
         agreed = next((one for one in heard if one.get("established") is True), None)
-        bounds = [bound for one in heard if (bound := clock_bound_ns(one)) is not None]
+        known = [one for one in heard if clock_bound_ns(one) is not None]
+        bounds = [clock_bound_ns(one) or 0 for one in known]
         if agreed is None and not bounds:
             if self._unknown_since is None:
                 self._unknown_since = now_s
@@ -175,6 +177,8 @@ class Keeper:
                 f"the system clock may be {show_ns(min(bounds)).lstrip('+')} off, more than the "
                 f"{show_ns(self._limit.bound_ns).lstrip('+')} that [services] bound_ms allows"
             )
+            alarm = clock_alarm(known[bounds.index(min(bounds))])
+            lost += f". It is {alarm}" if alarm else ""
         return Verdict(agreed is not None, why, lost)
 
 
