@@ -282,6 +282,30 @@ def test_a_file_that_chronyd_refuses_is_unusable(tmp_path, capsys):
         read_file(str(tmp_path / "none"))
 
 
+@pytest.fixture
+def confined(tmp_path, monkeypatch, require_program) -> None:
+    """A chronyd that may not read files of ours, as under its AppArmor profile."""
+    real, path = require_program("chronyd"), tmp_path / "confined"
+    told = "2026-11-23T00:00:00Z Fatal error : Could not open x : Permission denied"
+    path.write_text(f'#!/bin/sh\n[ "$2" = -f ] && {{ echo "{told}" >&2; exit 1; }}\nexec {real} "$@"\n')
+    path.chmod(0o755)
+    monkeypatch.setattr(program, "find", lambda name: str(path))
+
+
+def test_a_chronyd_that_its_profile_keeps_from_the_file_gets_its_lines(written, confined):
+    path = written(add="makestep 1 3")
+    (row,) = rows(read_file(str(path)), Wanted("kdc"))["makestep"]
+    assert row.verdict == FAIL
+    assert row.mend == f"remove {path}:{len(path.read_text().splitlines())}"
+    path = written(add="maxslewrate x")
+    with pytest.raises(ConfigError, match=r"Could not parse maxslewrate directive in .*chrony.conf:[0-9]+"):
+        read_file(str(path))
+    path = written(add="include {home}/secret*")
+    (path.parent / "secret").mkdir()
+    with pytest.raises(UnreadableError, match="secret: Is a directory; be root"):
+        read_file(str(path))
+
+
 def test_a_repeated_directive_counts_as_chronyd_takes_it(written):
     conf = read_file(str(written(add="maxslewrate 100000\nmaxslewrate 40")))
     assert "maxslewrate 40 " in rows(conf, Wanted("kdc"))["rate"][0].found

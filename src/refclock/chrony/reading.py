@@ -6,13 +6,14 @@ here. Without chronyd the files are all there is."""
 
 import glob
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from refclock.chrony import program
 from refclock.chrony.commandline import CommandLine
 from refclock.chrony.effective import Effective
-from refclock.chrony.program import Version
+from refclock.chrony.program import Answer, Version
 from refclock.errors import ConfigError
 from refclock.wire.chronyconf import Directive, parse_line, parse_text
 
@@ -22,6 +23,8 @@ _MAX_SIZE = 1 << 20
 _MAX_DEPTH = 10  # chrony stops there, too
 _INCLUDING = ("include", "confdir")
 _PRINTS = (4, 0)
+_DENIED = "Permission denied"
+_AT_LINE = re.compile(r"at line ([0-9]{1,6})")
 
 
 class UnreadableError(ConfigError):
@@ -103,7 +106,7 @@ def read_file(path: str, command: CommandLine | None = None) -> Effective:
     version, chronyd = _asked(files)
     directives = files.plain
     if chronyd:
-        directives = _placed(_printed([chronyd, "-p", "-f", path], path, version), files.plain)
+        directives = _placed(_printed_file(chronyd, path, files, version), files.plain)
     return Effective(
         path,
         (*directives, *files.sources()),
@@ -123,8 +126,7 @@ def read_command(command: CommandLine) -> Effective:
     files = _Files(list(command.directives), list(command.directives))
     version, chronyd = _asked(files)
     if chronyd:
-        words = [chronyd, "-p", *(one.text for one in command.directives)]
-        files.plain = _placed(_printed(words, "the command line", version), files.plain)
+        files.plain = _placed(_printed_lines(chronyd, "the command line", files, version), files.plain)
     return Effective(
         "the command line",
         (*files.plain, *files.sources()),
@@ -149,13 +151,32 @@ def _asked(files: _Files) -> tuple[Version | None, str | None]:
     return version, chronyd
 
 
-def _printed(command: list[str], origin: str, version: Version | None) -> list[Directive]:
-    """What ``chronyd -p`` prints."""
-    answer = program.run(command)
+def _printed_file(chronyd: str, path: str, files: _Files, version: Version | None) -> list[Directive]:
+    """What ``chronyd -p`` prints of a file."""
+    answer = program.run([chronyd, "-p", "-f", path])
+    if answer.well or _DENIED not in answer.trouble:
+        return _printed(answer, path, version)
+    if files.trouble:
+        raise UnreadableError(f"{files.trouble[0]}; be root to read it.")
+    # AppArmor and SELinux keep chronyd to its own directories, whoever asks. We could read the file.
+    return _printed_lines(chronyd, path, files, version)
+
+
+def _printed_lines(chronyd: str, origin: str, files: _Files, version: Version | None) -> list[Directive]:
+    """What ``chronyd -p`` prints of directives on its command line."""
+    answer = program.run([chronyd, "-p", *(one.text for one in files.plain)])
+    number = _AT_LINE.search(answer.trouble)
+    if number and 0 < int(number[1]) <= len(files.plain):
+        place = files.plain[int(number[1]) - 1].place
+        answer = replace(answer, trouble=_AT_LINE.sub(f"in {place}", answer.trouble))
+    return _printed(answer, origin, version)
+
+
+def _printed(answer: Answer, origin: str, version: Version | None) -> list[Directive]:
     if not answer.well:
         told = next((line for line in reversed(answer.trouble.splitlines()) if line.strip()), "nothing")
         told = told.partition("Fatal error : ")[2] or told
-        name = f"chronyd {program.written(version)}" if version else command[0]
+        name = f"chronyd {program.written(version)}" if version else "chronyd"
         raise ConfigError(
             f"{origin}: {name} refuses it: {told}; it would not start. Mend that line, or see which version "
             "of chrony brought the directive or option (chrony.conf(5))."
