@@ -119,13 +119,12 @@ BREACHES = (
     "require`", FAIL, WARN),
     Breach("authselectmode", "authselectmode", "authselectmode mix", "is followed, too", "write", FAIL, WARN),
     Breach("authselectmode", "", "authselectmode ignore", "is followed, too", "write", FAIL, WARN),
-    Breach("NTS", "", "server 192.0.2.1 iburst maxpoll 6 maxsamples 16", "not "
-    "authenticated", "nts", FAIL, WARN),
-    Breach("NTS", "", "peer 192.0.2.1 maxpoll 6 maxsamples 16", "not authenticated", "a peer "
-    "cannot", FAIL, WARN),
+    Breach("NTS", "authselectmode", "server 192.0.2.1 iburst", "not authenticated$", "nts", FAIL, WARN),
+    Breach("NTS", "authselectmode", "peer 192.0.2.1", "not authenticated$", "a peer cannot", FAIL, WARN),
+    Breach("NTS", "", "server 192.0.2.1", "and so never followed", "nts", WARN, WARN),
     Breach("NTS", "", "nocerttimecheck 1", "expired certificates pass", "remove", FAIL, WARN),
-    Breach("servers", "server", "server 192.0.2.1 nts maxpoll 6 maxsamples 16", "1: no "
-    "majority", "3", FAIL, WARN),
+    Breach("servers", "server", "server 192.0.2.1 nts", "1: no majority", "at least 3", FAIL, WARN),
+    Breach("servers", "server", "pool example.org", "0: no majority", "at least 3", FAIL, WARN),
     Breach("minsources", "minsources", "", "absent, so 1: one source alone", "add `minsources "
     "2`", FAIL, WARN),
     Breach("minsources", "", "minsources 9", "9, but only 4 can be selected", "name more "

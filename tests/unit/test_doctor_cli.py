@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from refclock.chrony import program, reading
 from refclock.chrony.commandline import CommandLine
 from refclock.chrony.effective import Effective, Wanted, number, wanted_by, way_of
 from refclock.chrony.examining import HOST_RULES, Host, examine_host
-from refclock.chrony.rules.table import RULES
+from refclock.chrony.rules.table import RULES, judge
 from refclock.chrony.shipped import Present, complete
 from refclock.cli import doctor
 from refclock.cli.check import rows
@@ -126,6 +127,9 @@ def test_apparmor_allows_one_kind_of_path(tmp_path, monkeypatch, path, verdict):
     (tmp_path / "etc/apparmor.d").mkdir(parents=True)
     (tmp_path / "etc/apparmor.d/usr.sbin.chronyd").touch()
     wanted = Wanted("kdc", sockets=(path,))
+    assert not [one for one in examine_host(Host(tmp_path, ("/none",)), wanted) if one.what == "AppArmor"]
+    (tmp_path / "sys/module/apparmor/parameters").mkdir(parents=True)
+    (tmp_path / "sys/module/apparmor/parameters/enabled").write_text("Y\n")
     (row,) = [one for one in examine_host(Host(tmp_path, ("/none",)), wanted) if one.what == "AppArmor"]
     assert row.verdict == verdict
 
@@ -216,3 +220,20 @@ def test_the_version_is_read_off(tmp_path, monkeypatch):
     assert "maxunreach" in complete("kdc", Present(version=conf.version))
     with pytest.raises(ConfigError, match=os.path.basename("nothing")):
         reading.read_file(str(tmp_path / "nothing"))
+
+
+def test_what_only_newer_chronyds_know():
+    """4.3 refuses these, so that they are judged here as values."""
+    conf = Effective(
+        "x", parse_text("refclock RTC /dev/rtc0\nleapseclist /x\nrefclock SHM 20 maxunreach 8\n")
+    )
+    found = {one.what: one for one in judge(conf, Wanted("kdc"))}
+    assert found["rtcfile"].verdict == WARN
+    assert found["other refclocks"].verdict == FAIL
+    assert found["leap seconds"].verdict == OK
+    every = replace(conf, directives=conf.all("leapseclist") + conf.all("refclock")[1:])
+    found = {one.what: one for one in judge(every, Wanted("kdc"))}
+    assert found["stale refclock"].found == "maxunreach is set"
+    newer = Effective("x", parse_text("refclock SHM 20\nserver a nts\n"), version=(4, 8))
+    found = {one.what: one for one in judge(newer, Wanted("kdc"))}
+    assert found["stale refclock"].mend == "write `maxunreach 8` on the refclock"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sysv_ipc
 
 from refclock.chrony import jobs, unit
 from refclock.chrony.effective import Effective, Wanted
@@ -405,3 +406,16 @@ def test_a_socket_that_the_drop_in_gave_away(sock):
 def test_containers_are_told_by_their_cgroup(proc, cgroup, container):
     (_, one) = processes(proc(70, "/bin/x", cgroup=cgroup))
     assert one.container == container
+
+
+def test_a_real_segment_that_anybody_may_write():
+    """Under a unit that nothing else uses, and removed again."""
+    number = 214
+    made = sysv_ipc.SharedMemory(key_of(number), sysv_ipc.IPC_CREX, mode=0o666, size=96)
+    try:
+        made.detach()
+        (found,) = [one for one in segments(Path("/"), (number,)) or [] if one.unit == number]
+        assert (found.mode, found.uid, found.maker) == (0o666, os.geteuid(), os.getpid())
+        assert found.is_open
+    finally:
+        made.remove()

@@ -40,6 +40,7 @@ from refclock.finding import Finding
 
 _USER = "refclock"
 _APPARMOR_PROFILE = "etc/apparmor.d/usr.sbin.chronyd"
+_APPARMOR_ON = "sys/module/apparmor/parameters/enabled"
 _APPARMOR_ALLOWS = "/run/chrony.*.sock"
 
 CONFIGURATION = Rule(
@@ -119,7 +120,7 @@ def _configuration(conf: Effective) -> Iterator[Finding]:
 
 
 def _apparmor(root: Path, wanted: Wanted) -> Iterator[Finding]:
-    if not wanted.sockets or not (root / _APPARMOR_PROFILE).exists():
+    if not (wanted.sockets and (root / _APPARMOR_PROFILE).exists() and _is_on(root / _APPARMOR_ON)):
         return
     barred = [path for path in wanted.sockets if not fnmatchcase(path, _APPARMOR_ALLOWS)]
     for path in barred:
@@ -129,6 +130,14 @@ def _apparmor(root: Path, wanted: Wanted) -> Iterator[Finding]:
         )  # fmt: skip
     if not barred:
         yield APPARMOR.ok(f"{', '.join(wanted.sockets)}: allowed")
+
+
+def _is_on(switch: Path) -> bool:
+    """A switch of a kernel module's, Y or N; one that is not there is off."""
+    try:
+        return switch.read_text("ascii", "replace").strip() == "Y"
+    except OSError:
+        return False
 
 
 HOST_RULES: tuple[Rule, ...] = (

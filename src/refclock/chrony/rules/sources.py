@@ -29,7 +29,8 @@ AUTHSELECT = Rule(
     lenient=True,
 )  # fmt: skip
 NTS = Rule(
-    "NTS", _INSECURE, "`nts` (or a symmetric `key`) on every server, no `nocerttimecheck`",
+    "NTS", _INSECURE, "`nts` (or a symmetric `key`) on every server; a warning where "
+    "`authselectmode require` passes the others over; no `nocerttimecheck`",
     "whoever is on the way to the server tells the time", lenient=True,
 )  # fmt: skip
 SERVERS = Rule(
@@ -117,11 +118,16 @@ def others(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
         yield OTHERS.ok("none")
 
 
+def _required(conf: Effective) -> bool:
+    """Whether chrony follows no server that is not authenticated."""
+    one = conf.last("authselectmode")
+    return one is not None and bool(one.words) and one.words[0].lower() == "require"
+
+
 def authselect(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
     """``authselectmode``."""
     one = conf.last("authselectmode")
-    mode = one.words[0].lower() if one and one.words else "mix"
-    if one is not None and mode == "require":
+    if one is not None and _required(conf):
         yield AUTHSELECT.ok(shown(one))
         return
     told = shown(one) if one else "absent, so mix"
@@ -137,7 +143,10 @@ def nts(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
     servers = conf.servers()
     plain = [one for one in servers if not authenticated(one)]
     for one in plain:
-        yield NTS.bad(wanted, f"{shown(one)}: not authenticated", _with_nts(one))
+        if _required(conf):
+            yield NTS.warn(f"{shown(one)}: not authenticated, and so never followed", _with_nts(one))
+        else:
+            yield NTS.bad(wanted, f"{shown(one)}: not authenticated", _with_nts(one))
     unchecked = conf.last("nocerttimecheck")
     if unchecked is not None:
         yield NTS.bad(wanted, f"{shown(unchecked)}: expired certificates pass", removal(unchecked))
@@ -162,7 +171,7 @@ def servers(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
         yield SERVERS.warn(
             f"{names}: names of an example, which nobody answers to", "put your servers in their place"
         )
-    count = sum(_worth(one) for one in found)
+    count = sum(_worth(one) for one in found if authenticated(one) or not _required(conf))
     if count < _ENOUGH:
         yield SERVERS.bad(
             wanted, f"{count}: no majority can outvote a wrong one",
@@ -186,9 +195,7 @@ def minsources(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
     one = conf.last("minsources")
     value = next(arguments(one), None) if one else None
     least = 1 if value is None else int(value)
-    authentic = conf.last("authselectmode")
-    required = authentic is not None and authentic.words[:1] != () and authentic.words[0].lower() == "require"
-    usable = sum(_worth(each) for each in conf.servers() if authenticated(each) or not required)
+    usable = sum(_worth(each) for each in conf.servers() if authenticated(each) or not _required(conf))
     usable += sum(1 for each in conf.all("refclock") if not each.has("noselect"))
     if least < 2:
         told = shown(one) if one else "absent, so 1"
