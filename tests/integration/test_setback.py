@@ -372,13 +372,21 @@ def test_set_back_by_hand_already(host):
 
 def test_on_the_operators_word(host):
     """Without a daemon: the amount is carried on with the uptime clock, and recorded as what it is."""
+    daemons = host.setback("--go", "--reason", "x", *host.basics, "--by", "1h")
+    assert daemons.returncode == 1
+    assert "--by is for where nobody vouches for the time, and here the clock is AHEAD" in daemons.stderr
     host.time_file.unlink()
     begin(host, "--by", f"{AHEAD_S}s")
     take(host, "stop")
     take(host, "set")
+    host.shift(2)
+    host.tell_time()  # a daemon has begun to vouch, and its word counts from now on
+    assert host.setback("--done", "keys").returncode == 1
     lines = [json.loads(line) for line in host.record.read_text().splitlines()]
-    assert lines[-1]["source"] == "the operator's word (--by)"
     assert lines[0]["anchor"]["by_ns"] == AHEAD_S * NS_PER_S
+    assert [line["source"] for line in lines if "source" in line] == [
+        "the operator's word (--by)", "the operator's word (--by)", f"{host.time_file} (vetted)",
+    ]  # fmt: skip
 
 
 def test_a_key_that_is_kept_is_on_record(host):

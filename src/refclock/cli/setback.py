@@ -11,7 +11,7 @@ from refclock.cli.configfile import read_config
 from refclock.cli.operator import agreed, yes_argument
 from refclock.cli.setbackwalk import dry_run, story, walk
 from refclock.cli.status import ask
-from refclock.errors import ConfigError, PortError
+from refclock.errors import ConfigError, PortError, TimeUnavailableError
 from refclock.kerberos.krb5conf import Krb5Conf
 from refclock.kerberos.uptime import UptimeClock
 from refclock.policy import REALM
@@ -143,7 +143,8 @@ def _told(args: argparse.Namespace, record: Record) -> int:
         print("\n".join(story(record)))
         return 0
     site = Site(_options(args), ask)
-    opinion = site.opinion()
+    anchor = site.options.anchor
+    opinion = anchor.opinion(UptimeClock()) if anchor is not None else site.opinion()
     print("\n".join(dry_run(site, opinion, refusal(opinion, args.already_set_back))))
     return 0
 
@@ -206,6 +207,7 @@ def _begun(args: argparse.Namespace, record: Record) -> Procedure:
         raise PortError(f"{record.path}: a set-back is open already: --resume, --status or --abandon.")
     options = _options(args)
     site = Site(options, ask)
+    _only_where_nobody_knows(args, site)
     opinion = site.opinion()
     why = refusal(opinion, args.already_set_back)
     if why:
@@ -223,12 +225,24 @@ def _begun(args: argparse.Namespace, record: Record) -> Procedure:
     return Procedure(record, site)
 
 
+def _only_where_nobody_knows(args: argparse.Namespace, site: Site) -> None:
+    """Who is talked into setting a clock back has been told an amount, too. Raises PortError."""
+    if args.by is None:
+        return
+    try:
+        opinion = site.vetted()
+    except TimeUnavailableError:
+        return
+    raise PortError(f"--by is for where nobody vouches for the time, and here the clock is {opinion}.")
+
+
 def _noted(args: argparse.Namespace, procedure: Procedure) -> None:
     """What may be said later: another amount, and keys that stay."""
     for name in _AT_THE_BEGINNING:
         if getattr(args, name):
             option = name.replace("_", "-")
             raise ConfigError(f"--{option} belongs to --go; what was said there holds until the end.")
+    _only_where_nobody_knows(args, procedure.site)
     if args.by is not None:
         if args.by > RIGHT_NS and "set" in procedure.at.done:
             raise ConfigError(

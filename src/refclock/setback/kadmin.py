@@ -51,7 +51,10 @@ def _ask(realm: str, query: str) -> str:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_PLACES])
     program = shutil.which("kadmin.local", path=path)
     if program is None:
-        raise PortError("kadmin.local is not installed, and this host is said to be a KDC; see --role.")
+        raise PortError(
+            "kadmin.local is not installed (Debian has it in krb5-admin-server), and this host is taken "
+            "for a KDC with the realm's database; see --role."
+        )
     command = [program, *(["-r", realm] if realm else []), "-q", query]
     try:
         done = subprocess.run(

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from refclock.bounded import only_file
-from refclock.errors import NotVettedError, PortError, RefclockError
+from refclock.errors import NotVettedError, PortError, RefclockError, TimeUnavailableError
 from refclock.kerberos.asking import Kdc, ask_kdcs, by_system_clock
 from refclock.kerberos.uptime import UptimeClock
 from refclock.policy import KDC_PORT
@@ -34,9 +34,18 @@ class Site:
         self._uptime = UptimeClock()
 
     def opinion(self) -> Opinion:
-        """By how much the clock is ahead. Raises TimeUnavailableError where nobody vouches for a time."""
-        if self.options.anchor is not None:
+        """By how much the clock is ahead: by the daemon, or else by a person's word, if there is one. Raises
+        TimeUnavailableError where nobody vouches for a time."""
+        if self.options.anchor is None:
+            return self.vetted()
+        try:
+            return self.vetted()
+        except TimeUnavailableError:
             return self.options.anchor.opinion(self._uptime)
+
+    def vetted(self) -> Opinion:
+        """What the daemon says, whatever a person said. Raises TimeUnavailableError where it vouches for no
+        time."""
         try:
             return by_time_file(self.options.time_file)
         except NotVettedError as no_file:
