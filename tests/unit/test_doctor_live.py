@@ -138,12 +138,12 @@ def test_a_list_that_is_none(tmp_path):
 
 
 TRACKING = "52434C4B,RCLK,1,1795409546.8,{slow},-0.1,0.4,{ppm},-0.025,0.575,0.00001,0.000002,16.0,{leap}\n"
-REFCLOCK = "#,{state},RCLK,0,4,{reach},{age},0.000000000,0.000000000,0.000000001\n"
+REFCLOCK = "#,{state},RCLK,0,4,{reach},{age},{off},0.000000000,0.000000001\n"
 SERVERS = """\
 ^,+,192.0.2.1,1,6,377,12,0.000000000,0.000000000,0.000000001
 ^,-,198.51.100.2,1,6,377,3,0.000000000,0.000000000,0.000000001
 """
-NAMES = "^,+,192.0.2.1,1,6,377,12,0.0,0.0,0.0\n^,-,ntp.example.org,1,6,377,3,0.0,0.0,0.0\n"
+NAMES = SERVERS.replace("198.51.100.2", "ntp.example.org")
 STATS = "RCLK,32,12,480,0.001,0.002,0.000000213,0.000000450\n"
 VOUCHED = "192.0.2.1,NTS,1,15,256,7,0,0,8,100\n198.51.100.2,NTS,1,15,256,7,0,0,8,100\n"
 
@@ -155,7 +155,7 @@ class Chronyc:
         self.home = home
         self.said = {
             "tracking": TRACKING.format(slow="0.000000100", ppm="-1.500", leap="Normal"),
-            "refclock": REFCLOCK.format(state="*", reach="377", age="7"),
+            "refclock": REFCLOCK.format(state="*", reach="377", age="7", off="0.000000000"),
             "servers": SERVERS, "names": NAMES, "stats": STATS, "authdata": VOUCHED,
         }  # fmt: skip
         self.script = home / "chronyc"
@@ -223,6 +223,7 @@ def test_tracking(row, slow, ppm, leap, said):
 @pytest.mark.parametrize(
     ("state", "reach", "age", "said"),
     [
+        ("*", "377", "3", "-3600 s from the clock"),
         ("*", "0", "700", "fell silent, and chrony goes on with it"),
         ("*", "376", "129", "fell silent"),
         ("?", "0", "4294967295", "no sample yet"),
@@ -231,7 +232,9 @@ def test_tracking(row, slow, ppm, leap, said):
     ],
 )
 def test_the_refclock(row, state, reach, age, said):
-    found = row("refclock heard", refclock=REFCLOCK.format(state=state, reach=reach, age=age), stats="")
+    off = "3600.000000000" if "from the clock" in said else "0.000000001"
+    line = REFCLOCK.format(state=state, reach=reach, age=age, off=off)
+    found = row("refclock heard", refclock=line, stats="")
     assert found.verdict == WARN
     assert said in found.found
 
@@ -240,8 +243,8 @@ def test_a_refclock_that_the_running_chronyd_does_not_have(row):
     assert "restart chronyd" in row("refclock heard", refclock="").mend
     other = conf(text="refclock SOCK /run/chrony.refclock.a.sock")
     # Without a refid chrony names it by driver and number.
-    assert row("refclock heard", configuration=other, refclock=REFCLOCK.format(
-        state="*", reach="377", age="1").replace("RCLK", "SOC0")).verdict == OK  # fmt: skip
+    line = REFCLOCK.format(state="*", reach="377", age="1", off="0.000000000").replace("RCLK", "SOC0")
+    assert row("refclock heard", configuration=other, refclock=line).verdict == OK
 
 
 def test_a_server_that_no_file_names(row):

@@ -174,6 +174,12 @@ def _heard(text: str, sources: Sequence[SourceState], wanted: Wanted, conf: Effe
                 f"{told}: the other sources outvote it",
                 "find out who is right: refclock status, chronyc sources",
             )
+        elif abs(state.ahead_ns) > NS_PER_S:
+            yield HEARD.warn(
+                f"{told}: it is {show_ns(-state.ahead_ns)} from the clock, which `maxchange 1 0 -1` "
+                f"ignores for ever",
+                "find out who is right, and do not set the clock back by hand: docs/guide.md, section 10",
+            )
         else:
             yield HEARD.ok(told)
 

@@ -102,7 +102,8 @@ class Tracking:
 class SourceState:
     """A row of ``sources``: "#" for a reference clock, "^" for a server, "=" for a peer; its state ("*"
     selected, "+" combined, "-" not combined, "x" false, "~" unsteady, "?" not selectable); its register of
-    the last eight polls; seconds since its last sample, None before the first."""
+    the last eight polls; seconds since its last sample, None before the first; by how much chronyd's idea
+    of the time is ahead of the source (ns)."""
 
     mode: str
     state: str
@@ -110,6 +111,7 @@ class SourceState:
     stratum: int
     reach: int
     age_s: int | None
+    ahead_ns: int
 
 
 def parse_tracking(text: str) -> Tracking | None:
@@ -130,9 +132,11 @@ def parse_sources(text: str) -> tuple[SourceState, ...]:
     for row in _rows(text):
         if len(row) != _ROW or row[0] not in ("#", *_MODES):
             continue
-        if _COUNT.fullmatch(row[3]) and _OCTAL.fullmatch(row[5]) and _COUNT.fullmatch(row[6]):
+        ahead_ns = _nanoseconds(row[7])
+        counts = _COUNT.fullmatch(row[3]) and _OCTAL.fullmatch(row[5]) and _COUNT.fullmatch(row[6])
+        if counts and ahead_ns is not None:
             age_s = int(row[6])
-            state = SourceState(row[0], row[1], row[2], int(row[3]), int(row[5], 8), age_s)
+            state = SourceState(row[0], row[1], row[2], int(row[3]), int(row[5], 8), age_s, ahead_ns)
             found.append(state if age_s < _NEVER_S else replace(state, age_s=None))
     return tuple(found)
 
