@@ -44,7 +44,8 @@ _APPARMOR_ON = "sys/module/apparmor/parameters/enabled"
 _APPARMOR_ALLOWS = "/run/chrony.*.sock"
 
 CONFIGURATION = Rule(
-    "configuration", "27 28", "chronyd reads it, and so does `refclock doctor`",
+    "configuration", "27 28",
+    "chronyd reads it, and so does `refclock doctor`",
     "what cannot be read cannot be judged",
 )  # fmt: skip
 APPARMOR = Rule(

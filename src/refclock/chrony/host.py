@@ -23,37 +23,45 @@ _ROOT_UID = 0
 _PASSIVE = frozenset("xQp")
 
 OTHER_SETTERS = Rule(
-    "other clock setters", _NO_STEP, "chronyd alone: no timesyncd, ntpd, phc2sys, no agent of the "
-    "virtual machine's host, no second chronyd", "two that steer fight; most of them step",
+    "other clock setters", _NO_STEP,
+    "chronyd alone: no timesyncd, ntpd, phc2sys, no agent of the virtual machine's host, no second chronyd",
+    "two that steer fight; most of them step",
 )  # fmt: skip
 GRANTED = Rule(
-    "CAP_SYS_TIME", _NO_STEP, "chronyd alone, besides what has every privilege", "who holds it can set "
-    "the clock",
+    "CAP_SYS_TIME", _NO_STEP,
+    "chronyd alone, besides what has every privilege",
+    "who holds it can set the clock",
     advice=True,
 )  # fmt: skip
 ENABLED = Rule(
-    "enabled units",
-    _NO_STEP,
+    "enabled units", _NO_STEP,
     "no unit that starts another clock setter",
     "it runs after the next boot",
     advice=True,
-)
+)  # fmt: skip
 JOBS = Rule(
-    "jobs", "6 26", "none that runs ntpdate, `hwclock --hctosys`, `date -s`, `chronyc makestep` and the "
-    "like, from cron, a timer, at the start or with the network", "it sets the clock beside chrony",
+    "jobs", "6 26",
+    "none that runs ntpdate, `hwclock --hctosys`, `date -s`, `chronyc makestep` and the like, from cron, a "
+    "timer, at the start or with the network",
+    "it sets the clock beside chrony",
 )  # fmt: skip
 RTC_WRITERS = Rule(
-    "RTC's writers", "34", "no `hwclock --systohc` from cron or a unit", "the RTC then repeats the "
-    "system clock, and is no witness", advice=True,
+    "RTC's writers", "34",
+    "no `hwclock --systohc` from cron or a unit",
+    "the RTC then repeats the system clock, and is no witness",
+    advice=True,
 )  # fmt: skip
 SEGMENTS = Rule(
-    "SHM segments", "24 25", "chrony's units belong to refclock's user or root, mode 0600; none of gpsd's "
-    "(0 to 11)",
+    "SHM segments", "24 25",
+    "chrony's units belong to refclock's user or root, mode 0600; none of gpsd's (0 to 11)",
     "any local user may feed chrony",
 )  # fmt: skip
 UNIT = Rule(
-    "chrony's unit", _NO_STEP, "`Restart=` is on", "killed in mid-slew, chronyd leaves its slew in the "
-    "kernel: at the default rate 2 h a day, until somebody starts it again", advice=True,
+    "chrony's unit", _NO_STEP,
+    "`Restart=` is on",
+    "killed in mid-slew, chronyd leaves its slew in the kernel: at the default rate 2 h a day, until "
+    "somebody starts it again",
+    advice=True,
 )  # fmt: skip
 
 

@@ -15,17 +15,20 @@ _PPB_PER_PPM, _NOMINAL_TICK_US, _PPB_PER_TICK = 1000, 10_000, 100_000
 _PLL, _PPSFREQ, _PPSTIME, _FLL, _INS, _DEL, _UNSYNC = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40
 
 KERNEL_RATE = Rule(
-    "kernel's rate", "22 30 31", "tick and freq within the profile's cap; without a chronyd, within its "
-    "`maxdrift`",
+    "kernel's rate", "22 30 31",
+    "tick and freq within the profile's cap; without a chronyd, within its `maxdrift`",
     "a slew that a killed chronyd left behind goes on, at the default rate 2 h a day",
 )  # fmt: skip
 KERNEL_STEERED = Rule(
-    "kernel's discipline", "26 29", "no PLL, FLL or PPS discipline, no leap second armed",
+    "kernel's discipline", "26 29",
+    "no PLL, FLL or PPS discipline, no leap second armed",
     "another program steers by the kernel, or the kernel is to step at midnight",
 )  # fmt: skip
 ELEVEN = Rule(
-    "11-minute mode", "34", "off: STA_UNSYNC is set", "the kernel copies the system clock into the RTC, "
-    "which therefore is no witness; a failure where the RTC is configured as one",
+    "11-minute mode", "34",
+    "off: STA_UNSYNC is set",
+    "the kernel copies the system clock into the RTC, which therefore is no witness; a failure where the "
+    "RTC is configured as one",
 )  # fmt: skip
 
 

@@ -15,9 +15,10 @@ LIST = f"{ZONES}/leap-seconds.list"
 _MAX_SIZE = 1 << 20
 
 LEAP_FILE = Rule(
-    "leap file", "24 26", "the zone or list that chrony.conf names exists, and has not expired",
-    "chronyd passes over a zone that is missing, and of an expired list nobody knows what it "
-    "lacks", lenient=True,
+    "leap file", "24 26",
+    "the zone or list that chrony.conf names exists, and has not expired",
+    "chronyd passes over a zone that is missing, and of an expired list nobody knows what it lacks",
+    lenient=True,
 )  # fmt: skip
 
 

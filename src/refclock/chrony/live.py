@@ -25,23 +25,32 @@ _OTHERS, _GROUP = 0o007, 0o070
 _COMMAND_SOCKET = "/run/chrony/chronyd.sock"
 
 CHRONYD = Rule(
-    "chronyd", "26 29", "runs, since its configuration was last changed", "nobody steers the clock, or "
-    "by other rules than those that stand in the file", advice=True,
+    "chronyd", "26 29",
+    "runs, since its configuration was last changed",
+    "nobody steers the clock, or by other rules than those that stand in the file",
+    advice=True,
 )  # fmt: skip
 TRACKING = Rule(
-    "tracking", "24 27", "synchronised, within 1 s, the oscillator within the profile's `maxdrift`",
-    "the clock strays, or chrony cannot follow it", advice=True,
+    "tracking", "24 27",
+    "synchronised, within 1 s, the oscillator within the profile's `maxdrift`",
+    "the clock strays, or chrony cannot follow it",
+    advice=True,
 )  # fmt: skip
 HEARD = Rule(
-    "refclock heard", "24 27", "chrony has refclock's line, hears it, and has not kept a silent one selected",
-    "the vetted seconds do not move the clock", advice=True,
+    "refclock heard", "24 27",
+    "chrony has refclock's line, hears it, and has not kept a silent one selected",
+    "the vetted seconds do not move the clock",
+    advice=True,
 )  # fmt: skip
 LIVE_SOURCES = Rule(
-    "live sources", "24 25", "those of the configuration, each authenticated",
-    "`chronyc add` and DHCP bring servers that no file names", lenient=True,
+    "live sources", "24 25",
+    "those of the configuration, each authenticated",
+    "`chronyc add` and DHCP bring servers that no file names",
+    lenient=True,
 )  # fmt: skip
 COMMAND_SOCKET = Rule(
-    "command socket", "6 26", "its directory is closed to all but root and chronyd's user",
+    "command socket", "6 26",
+    "its directory is closed to all but root and chronyd's user",
     "who may write to it may step the clock (`chronyc makestep`, `settime`)",
 )  # fmt: skip
 
@@ -119,7 +128,7 @@ def _tracking(text: str, wanted: Wanted) -> Finding:
         )
     if abs(now.slow_ns) > NS_PER_S:
         return TRACKING.warn(
-            told, "wait until it is slewed, and do not set it back by hand: docs/guide.md, section 10"
+            told, "wait until it is slewed; where it must go back, `refclock setback` leads through it"
         )
     if abs(now.fast_ppb) > largest * _PPB_PER_PPM:
         return TRACKING.warn(
@@ -167,8 +176,10 @@ def _heard(text: str, sources: Sequence[SourceState], wanted: Wanted, conf: Effe
                 "withheld; the row `stale refclock` has what makes chrony let go",
             )  # fmt: skip
         elif silent:
-            yield HEARD.warn(f"{told}: nothing comes", "refclock status says whether it publishes, "
-            "refclock check whether it may write")  # fmt: skip
+            yield HEARD.warn(
+                f"{told}: nothing comes",
+                "refclock status says whether it publishes, refclock check whether it may write",
+            )
         elif state.state == "x":
             yield HEARD.warn(
                 f"{told}: the other sources outvote it",
@@ -178,7 +189,7 @@ def _heard(text: str, sources: Sequence[SourceState], wanted: Wanted, conf: Effe
             yield HEARD.warn(
                 f"{told}: it is {show_ns(-state.ahead_ns)} from the clock, which `maxchange 1 0 -1` "
                 f"ignores for ever",
-                "find out who is right, and do not set the clock back by hand: docs/guide.md, section 10",
+                "find out who is right; where the clock must go back, `refclock setback` leads through it",
             )
         else:
             yield HEARD.ok(told)

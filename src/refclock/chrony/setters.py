@@ -53,47 +53,98 @@ def _vbox_harmless(argv: tuple[str, ...]) -> bool:
 _OFF = "systemctl disable --now {}"
 SETTERS = (
     Setter(
-        ("systemd-timesyncd",), ("systemd-timesyncd.service",), "an SNTP client, which steps the clock",
-        _OFF.format("systemd-timesyncd"),
+        names=("systemd-timesyncd",),
+        units=("systemd-timesyncd.service",),
+        does="an SNTP client, which steps the clock",
+        mend=_OFF.format("systemd-timesyncd"),
     ),
     Setter(
-        ("ntpd", "ntpsec", "openntpd"),
-        ("ntp.service", "ntpd.service", "ntpsec.service", "openntpd.service", "ntpdate.service"),
-        "an NTP daemon, which steers and steps the clock", "remove its package, or systemctl disable "
-        "--now its unit",
+        names=("ntpd", "ntpsec", "openntpd"),
+        units=("ntp.service", "ntpd.service", "ntpsec.service", "openntpd.service", "ntpdate.service"),
+        does="an NTP daemon, which steers and steps the clock",
+        mend="remove its package, or systemctl disable --now its unit",
     ),
-    Setter(("ntp-daemon", "ntpd-rs"), ("ntpd-rs.service",), "an NTP daemon, which steers and steps the clock",
-           _OFF.format("ntpd-rs")),
-    Setter(("phc2sys",), ("phc2sys.service", "phc2sys@.service"), "makes the system clock follow a "
-    "network card's",
-           "stop it, or turn it round: -c the card's clock, -s CLOCK_REALTIME", FAIL, _phc2sys_harmless),
-    Setter(("ptp4l",), ("ptp4l.service", "ptp4l@.service"), "a PTP daemon that stamps in software, and "
-    "so steers the system clock", "start it without -S, on a card that stamps itself", FAIL, _ptp4l_harmless),
-    Setter(("ts2phc",), ("ts2phc.service", "ts2phc@.service"), "steers network cards' clocks, not the "
-    "system's",
-           "do not name such a card under [phc]", WARN),
-    Setter(("timemaster",), ("timemaster.service",), "starts phc2sys and a chronyd of its "
-    "own", _OFF.format("timemaster")),
-    Setter(("sfptpd", "ptpd", "ptpd2"), ("sfptpd.service", "ptpd.service"), "a PTP daemon, which steers "
-    "the clock",
-           "stop it, and disable its unit"),
-    Setter(("htpdate", "tlsdated", "ntpclient", "clockspeed"), ("htpdate.service", "tlsdated.service"),
-           "sets the clock from elsewhere", "stop it, and remove its package"),
-    Setter(("VBoxService",), ("vboxadd-service.service", "virtualbox-guest-utils.service"),
-           "VirtualBox's agent, which sets the guest's clock to the host's",
-           "start it with --disable-timesync", FAIL, _vbox_harmless),
-    Setter(("vmtoolsd",), ("open-vm-tools.service", "vmtoolsd.service"),
-           "VMware's agent: it sets the clock when the host asks, after a pause at least",
-           "vmware-toolbox-cmd timesync disable, and tools.syncTime = FALSE with all time.synchronize.* "
-           "= FALSE for the machine", WARN),
-    Setter(("qemu-ga",), ("qemu-guest-agent.service",), "QEMU's agent: it sets the clock when the host asks",
-           "start it with --block-rpcs=guest-set-time (--blacklist before QEMU 8.1)", WARN, _qemu_harmless),
-    Setter(("prltoolsd",), ("prltoolsd.service",), "Parallels' agent, which sets the clock to the host's",
-           "switch time synchronisation off for the machine", FAIL),
-    Setter(("waagent",), ("walinuxagent.service", "waagent.service"), "Azure's agent, with every "
-    "privilege; the host's "
-           "time comes through hv_utils", "see the row of hv_utils", WARN),
-)  # fmt: skip
+    Setter(
+        names=("ntp-daemon", "ntpd-rs"),
+        units=("ntpd-rs.service",),
+        does="an NTP daemon, which steers and steps the clock",
+        mend=_OFF.format("ntpd-rs"),
+    ),
+    Setter(
+        names=("phc2sys",),
+        units=("phc2sys.service", "phc2sys@.service"),
+        does="makes the system clock follow a network card's",
+        mend="stop it, or turn it round: -c the card's clock, -s CLOCK_REALTIME",
+        harmless=_phc2sys_harmless,
+    ),
+    Setter(
+        names=("ptp4l",),
+        units=("ptp4l.service", "ptp4l@.service"),
+        does="a PTP daemon that stamps in software, and so steers the system clock",
+        mend="start it without -S, on a card that stamps itself",
+        harmless=_ptp4l_harmless,
+    ),
+    Setter(
+        names=("ts2phc",),
+        units=("ts2phc.service", "ts2phc@.service"),
+        does="steers network cards' clocks, not the system's",
+        mend="do not name such a card under [phc]",
+        verdict=WARN,
+    ),
+    Setter(
+        names=("timemaster",),
+        units=("timemaster.service",),
+        does="starts phc2sys and a chronyd of its own",
+        mend=_OFF.format("timemaster"),
+    ),
+    Setter(
+        names=("sfptpd", "ptpd", "ptpd2"),
+        units=("sfptpd.service", "ptpd.service"),
+        does="a PTP daemon, which steers the clock",
+        mend="stop it, and disable its unit",
+    ),
+    Setter(
+        names=("htpdate", "tlsdated", "ntpclient", "clockspeed"),
+        units=("htpdate.service", "tlsdated.service"),
+        does="sets the clock from elsewhere",
+        mend="stop it, and remove its package",
+    ),
+    Setter(
+        names=("VBoxService",),
+        units=("vboxadd-service.service", "virtualbox-guest-utils.service"),
+        does="VirtualBox's agent, which sets the guest's clock to the host's",
+        mend="start it with --disable-timesync",
+        harmless=_vbox_harmless,
+    ),
+    Setter(
+        names=("vmtoolsd",),
+        units=("open-vm-tools.service", "vmtoolsd.service"),
+        does="VMware's agent: it sets the clock when the host asks, after a pause at least",
+        mend="vmware-toolbox-cmd timesync disable; tools.syncTime and time.synchronize.* = FALSE for it",
+        verdict=WARN,
+    ),
+    Setter(
+        names=("qemu-ga",),
+        units=("qemu-guest-agent.service",),
+        does="QEMU's agent: it sets the clock when the host asks",
+        mend="start it with --block-rpcs=guest-set-time (--blacklist before QEMU 8.1)",
+        verdict=WARN,
+        harmless=_qemu_harmless,
+    ),
+    Setter(
+        names=("prltoolsd",),
+        units=("prltoolsd.service",),
+        does="Parallels' agent, which sets the clock to the host's",
+        mend="switch time synchronisation off for the machine",
+    ),
+    Setter(
+        names=("waagent",),
+        units=("walinuxagent.service", "waagent.service"),
+        does="Azure's agent, with every privilege; the host's time itself comes through hv_utils",
+        mend="see what is said of hv_utils",
+        verdict=WARN,
+    ),
+)
 
 
 def setter_of(one: Process) -> Setter | None:

@@ -18,7 +18,8 @@ from refclock.sinks import chrony_sock, segment
 _SOCK_PREFERRED = (4, 4)
 
 SOCKET = Rule(
-    "chrony SOCK", "24 27", "chronyd's own, for refclock's user to write to, and for nobody else",
+    "chrony SOCK", "24 27",
+    "chronyd's own, for refclock's user to write to, and for nobody else",
     "no second reaches chrony, or anybody's do",
 )  # fmt: skip
 

@@ -10,11 +10,16 @@ from refclock.finding import Finding
 from refclock.wire.chronyconf import Directive
 
 COMMANDS = Rule(
-    "chronyc by network", "6 26", "`cmdallow` and `bindcmdaddress` name this host only",
-    "others read its state over UDP port 323; only the Unix socket, root's, takes commands", lenient=True,
+    "chronyc by network", "6 26",
+    "`cmdallow` and `bindcmdaddress` name this host only",
+    "others read its state over UDP port 323; only the Unix socket, root's, takes commands",
+    lenient=True,
 )  # fmt: skip
 USER = Rule(
-    "chronyd's user", "6 26", "not root", "whoever breaks into chronyd owns the host", advice=True,
+    "chronyd's user", "6 26",
+    "not root",
+    "whoever breaks into chronyd owns the host",
+    advice=True,
 )  # fmt: skip
 
 

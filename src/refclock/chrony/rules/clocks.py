@@ -8,27 +8,41 @@ from refclock.chrony.rules.wording import removal, replacement, shown
 from refclock.finding import FAIL, WARN, Finding
 
 RTCSYNC = Rule(
-    "rtcsync", "34", "absent, also `rtcautotrim`", "the kernel then copies the system clock into the "
-    "RTC each 11 minutes, which therefore is no witness; a failure where the RTC is configured as one",
+    "rtcsync", "34",
+    "absent, also `rtcautotrim`",
+    "the kernel then copies the system clock into the RTC each 11 minutes, which therefore is no witness; "
+    "a failure where the RTC is configured as one",
 )  # fmt: skip
 RTCFILE = Rule(
-    "rtcfile", "34", "absent; likewise a refclock with the driver RTC",
-    "chronyd holds /dev/rtc for itself; refclock reads the RTC through sysfs, hwclock cannot", advice=True,
+    "rtcfile", "34",
+    "absent; likewise a refclock with the driver RTC",
+    "chronyd holds /dev/rtc for itself; refclock reads the RTC through sysfs, hwclock cannot",
+    advice=True,
 )  # fmt: skip
 LEAPS = Rule(
-    "leap seconds", "24 26", "`leapsectz right/UTC`, or `leapseclist` from chrony 4.6 on",
-    "whoever answers announces one otherwise", lenient=True,
+    "leap seconds", "24 26",
+    "`leapsectz right/UTC`, or `leapseclist` from chrony 4.6 on",
+    "whoever answers announces one otherwise",
+    lenient=True,
 )  # fmt: skip
 LOCAL = Rule(
-    "local", "23 24", "absent unless explained",
-    "chronyd then gives out its own free-running clock as the time", lenient=True,
+    "local", "23 24",
+    "absent unless explained",
+    "chronyd then gives out its own free-running clock as the time",
+    lenient=True,
 )  # fmt: skip
 SMOOTHTIME = Rule(
-    "smoothtime", "23", "absent unless explained", "clients get another time than this host has", lenient=True
-)
+    "smoothtime", "23",
+    "absent unless explained",
+    "clients get another time than this host has",
+    lenient=True,
+)  # fmt: skip
 ALLOW = Rule(
-    "allow", "23", "absent unless explained", "the host serves time to others, on UDP port 123", lenient=True
-)
+    "allow", "23",
+    "absent unless explained",
+    "the host serves time to others, on UDP port 123",
+    lenient=True,
+)  # fmt: skip
 
 
 def rtcsync(conf: Effective, wanted: Wanted) -> Iterator[Finding]:

@@ -16,15 +16,16 @@ _TEMPCOMP = 10
 _LARGEST_S = 1
 
 RATE = Rule(
-    "rate", "22 30 31", "`maxdrift` + `maxslewrate` + 10 ppm within the profile's cap: 1 % (10000 ppm) "
-    "on a KDC, 10 % (100000 ppm) on an application server; a warning above what refclock ships",
+    "rate", "22 30 31",
+    "`maxdrift` + `maxslewrate` + 10 ppm within the profile's cap: 1 % (10000 ppm) on a KDC, 10 % (100000 "
+    "ppm) on an application server; a warning above what refclock ships",
     "the defaults, 83333 ppm and 100000 ppm, let the clock run 10 % fast or slow",
 )  # fmt: skip
 MAXCHANGE = Rule(
-    "maxchange", "27 28", "`maxchange 1 0 -1`: every offset above 1 s is ignored, from the first on, "
-    "without end",
-    "without it any offset is followed; with a third value of 0 or more chronyd ends, and leaves its "
-    "last slew in the kernel. It stops neither slow walks nor `local`",
+    "maxchange", "27 28",
+    "`maxchange 1 0 -1`: every offset above 1 s is ignored, from the first on, without end",
+    "without it any offset is followed; with a third value of 0 or more chronyd ends, and leaves its last "
+    "slew in the kernel. It stops neither slow walks nor `local`",
     lenient=True,
 )  # fmt: skip
 

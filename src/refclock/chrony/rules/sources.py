@@ -16,49 +16,57 @@ _DEFAULT_POLL = 10
 _WORLD_WRITES = 0o022
 
 REFCLOCK = Rule(
-    "refclock", "24 27", "one line for each of refclock's daemons, without `offset`, `tai`, `local`, "
-    "`noselect`, and a segment that others may not write", "the vetted seconds do not reach the clock as "
-    "they were vetted",
+    "refclock", "24 27",
+    "one line for each of refclock's daemons, without `offset`, `tai`, `local`, `noselect`, and a segment "
+    "that others may not write",
+    "the vetted seconds do not reach the clock as they were vetted",
 )  # fmt: skip
 OTHERS = Rule(
-    "other refclocks", _INSECURE, "none but refclock's, or `noselect`",
+    "other refclocks", _INSECURE,
+    "none but refclock's, or `noselect`",
     "a receiver that nobody vets moves the clock; one that is missing at boot ends chronyd",
 )  # fmt: skip
 AUTHSELECT = Rule(
-    "authselectmode", _INSECURE, "`require`", "the default, `mix`, follows what is not authenticated, too",
+    "authselectmode", _INSECURE,
+    "`require`",
+    "the default, `mix`, follows what is not authenticated, too",
     lenient=True,
 )  # fmt: skip
 NTS = Rule(
-    "NTS", _INSECURE, "`nts` (or a symmetric `key`) on every server; a warning where "
-    "`authselectmode require` passes the others over; no `nocerttimecheck`",
-    "whoever is on the way to the server tells the time", lenient=True,
+    "NTS", _INSECURE,
+    "`nts` (or a symmetric `key`) on every server; a warning where `authselectmode require` passes the "
+    "others over; no `nocerttimecheck`",
+    "whoever is on the way to the server tells the time",
+    lenient=True,
 )  # fmt: skip
 SERVERS = Rule(
-    "servers",
-    "24 34",
+    "servers", "24 34",
     "three or more, and no example's name",
     "no majority can outvote a wrong one",
     lenient=True,
-)
+)  # fmt: skip
 MINSOURCES = Rule(
-    "minsources", "24 34", "2 or more, and no more than there are sources", "one source alone moves the "
-    "clock",
+    "minsources", "24 34",
+    "2 or more, and no more than there are sources",
+    "one source alone moves the clock",
     lenient=True,
 )  # fmt: skip
 TRUST = Rule(
-    "trust",
-    "24",
+    "trust", "24",
     "on all sources or on none",
     "`trust` on some and `minsources` 2 together lock up: never an update",
-)
+)  # fmt: skip
 STALE = Rule(
-    "stale refclock", "24", "`maxunreach` on the refclock (from chrony 4.8 on), or `maxpoll 6 "
-    "maxsamples 16` on the servers", "chrony goes on with a refclock that fell silent for an hour and "
-    "more", advice=True,
+    "stale refclock", "24",
+    "`maxunreach` on the refclock (from chrony 4.8 on), or `maxpoll 6 maxsamples 16` on the servers",
+    "chrony goes on with a refclock that fell silent for an hour and more",
+    advice=True,
 )  # fmt: skip
 ADDED = Rule(
-    "added by others", _INSECURE, "no `confdir`, no `sourcedir` (Debian's file has both, one for DHCP)",
-    "other packages, and whoever answers DHCP, add sources and directives", lenient=True,
+    "added by others", _INSECURE,
+    "no `confdir`, no `sourcedir` (Debian's file has both, one for DHCP)",
+    "other packages, and whoever answers DHCP, add sources and directives",
+    lenient=True,
 )  # fmt: skip
 
 

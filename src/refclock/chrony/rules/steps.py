@@ -9,22 +9,32 @@ from refclock.finding import Finding
 
 _NO_STEP = "6 26 29"
 
-MAKESTEP = Rule("makestep", _NO_STEP, "absent", "it steps either way, and each restart re-arms it")
-INITSTEPSLEW = Rule("initstepslew", _NO_STEP, "absent", "it may step back at each start")
+MAKESTEP = Rule(
+    "makestep", _NO_STEP,
+    "absent",
+    "it steps either way, and each restart re-arms it",
+)  # fmt: skip
+INITSTEPSLEW = Rule(
+    "initstepslew", _NO_STEP,
+    "absent",
+    "it may step back at each start",
+)  # fmt: skip
 COMMAND = Rule(
-    "command line", _NO_STEP, "without `-q`, `-s`, `-x` and `-t`",
+    "command line", _NO_STEP,
+    "without `-q`, `-s`, `-x` and `-t`",
     "`-q` and `-s` step the clock either way; with `-x` nobody steers it, after `-t` nobody any more",
 )  # fmt: skip
 LEAPSECMODE = Rule(
-    "leapsecmode", _NO_STEP, "`slew`", "`system`, the default, and `step` step back by 1 s at a leap second"
-)
+    "leapsecmode", _NO_STEP,
+    "`slew`",
+    "`system`, the default, and `step` step back by 1 s at a leap second",
+)  # fmt: skip
 MANUAL = Rule(
-    "manual",
-    "6 26 37",
+    "manual", "6 26 37",
     "absent unless explained",
     "`chronyc settime` then moves the clock by hand",
     lenient=True,
-)
+)  # fmt: skip
 
 
 def makestep(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
