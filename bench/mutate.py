@@ -18,13 +18,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "refclock"
 LIST = ROOT / "bench" / "mutants.toml"
 # A room's promises are tested by the tests that speak of that room alone: they are quick, and say what broke.
-# What holds the rooms together has only those that drive a whole host.
+# The bridge, which holds the rooms together, is tried by some of those that drive a whole host as well.
 ROOMS = {
     "core/asking": "configurer poller",
     "core/blame": "attribution blame hat rates",
+    "core/bridge.py": "acquire bridge configurer effect host memory polled",
+    "core/effect": "effect",
     "core/gate": "gate judge ledger",
     "core/rules": "episodes modes reasons",
-    "core/seconds": "dates health interval leap line pairing standard timecodes timeline",
+    "core/seconds": "dates health interval leap line pairing standard timeline",
+    "core/telling": "ledger telling view",
     "core/trust": "acquire dwell established memory numbering trust",
     "core/witness": "cesium chrony_witness companion further ntp phc realm rtc witnesses",
     "core": "*",
@@ -98,7 +101,7 @@ def _chosen(args: argparse.Namespace, killers: dict[str, str]) -> list[Mutant]:
 
 def _tests(args: argparse.Namespace, file: str) -> frozenset[Path]:
     """The files of tests for a file of the package."""
-    room = next((one for one in ROOMS if file.startswith(f"{one}/")), "core")
+    room = next((one for one in ROOMS if file == one or file.startswith(f"{one}/")), "core")
     patterns = args.tests or [f"tests/unit/test_core_{one}.py" for one in ROOMS[room].split()]
     return frozenset(path for pattern in patterns for path in ROOT.glob(pattern))
 

@@ -51,8 +51,10 @@ class Standard:
     wandered_ns: int = 0
     since_ns: int = RAW
     lost_count: bool = False
+    asked: tuple[int, int, int] = (0, 0, 0)
 
     def continuous(self, raw_ns: int, si_ns: int, apart_ns: int, rate: RawRate) -> bool:
+        self.asked = raw_ns, si_ns, apart_ns
         return not self.lost_count
 
 
@@ -258,6 +260,29 @@ def test_where_the_others_cannot_tell_the_rates_may():
     assert rejected(blame(Said(), History(DRIFTS))) is None  # there is no history yet
 
 
+def test_where_the_quorum_objects_and_did_not_move_the_rates_may_tell_too_and_then_the_last_word():
+    known = Knot(RAW, {})
+    found = rejected(blame(Said(), History(DRIFTS, before=known)), reason="quorum")
+    assert found is not None
+    assert found.source == "rtc"
+    assert rejected(blame(Said(), History(None, before=known)), reason="quorum") is None
+    found = rejected(blame(Said(), History(None, before=known)), reason="quorum", last_word=True)
+    assert found is not None
+    assert found.source == "ambiguous"
+
+
+def test_a_cesium_whose_distance_was_not_taken_says_nothing():
+    history = History()
+    blame(Said(cesium=Standard()), history).accepted(RAW, UTC, 100)
+    assert history.added == [Knot(RAW, {"receiver": (0, 100)})]
+
+
+def test_a_cesium_is_asked_whether_this_very_second_goes_on_from_the_last():
+    cesium = Standard()
+    blame(Said(cesium=cesium, apart=(RAW, 12)), History()).accepted(RAW, UTC + 5, 100)
+    assert cesium.asked == (RAW, UTC + 5, 12)
+
+
 def test_a_network_card_is_not_asked_about_a_rejected_second():
     history = History(None, before=Knot(RAW, {}))
     rejected(blame(Said(further=Card(Clock(about(0, 5, AT)))), history))
@@ -365,6 +390,16 @@ def test_the_counter_is_named_if_the_quorum_left_it_as_well(sign):
     # And what the quorum moved must be more than nothing.
     assert counter(sign * 10 * MS, sign * WITHIN) is None
     assert counter(sign * 10 * MS, sign * (WITHIN + 1)) == "raw"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_however_little_the_last_step_was_it_is_its_direction_that_counts(sign):
+    there = about(sign * (MS + 1), 0, AT)
+    said = Said(quorum=about(sign * 2 * WITHIN, 3 * MS, AT), fresh=(there, there, True))
+    history = History(None, before=Knot(RAW - 20 * S, {"ntp": (0, 2 * MS)}))
+    found = rejected(blame(said, history, unc_ppt=10**6), sign)
+    assert found is not None
+    assert found.source == "raw"
 
 
 def test_a_counter_is_not_named_where_the_quorum_s_place_is_not_known():

@@ -152,6 +152,18 @@ def test_a_silence_in_which_the_counter_may_have_lost_a_second_is_no_continuity(
     assert not cesium.continuous(RAW + days, si_ns, 0, RawRate(10**6, 25 * 10**5)), "1.08 s"
 
 
+def test_a_second_less_is_as_many_as_a_second_more_and_it_is_how_far_the_distance_moved_that_counts():
+    cesium = heard(0)
+    cesium.apart_ns(second(0), EXACT)
+    at(cesium, 0, 0, apart_ns=5)
+    assert not cesium.continuous(RAW + NS_PER_S, 0, 5, EXACT)
+    assert cesium.continuous(RAW + NS_PER_S, 1, 5, EXACT)
+    assert cesium.continuous(RAW + NS_PER_S, 2 * NS_PER_S - 1, 5, EXACT)
+    days = 5 * 86_400 * NS_PER_S
+    for passed in (days, -days):
+        assert not cesium.continuous(RAW + passed, passed, 5, RawRate(0, 25 * 10**5)), "1.08 s"
+
+
 def test_a_new_beginning_is_continuous():
     cesium = heard(0)
     cesium.apart_ns(second(0), EXACT)

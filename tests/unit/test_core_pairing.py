@@ -701,3 +701,13 @@ def test_a_further_message_of_a_named_pulse_s_second_says_nothing_new(at_ms, exp
     bench.edge(0)
     bench.label(0, 0)
     assert told(bench.label(at_ms, 0)) == expected
+
+
+def test_a_message_from_just_before_a_named_pulse_is_not_of_its_burst():
+    bench = Bench()
+    for at_ms, second in ((0, 0), (1000, 1)):
+        bench.edge(at_ms)
+        bench.label(at_ms + 100, second)
+    late = replace(GOOD, utc_s=UTC_S + 1)
+    at_ns = BASE + 1000 * NS_PER_MS - 1
+    assert told(bench.pairing.on_label(late, at_ns, at_ns, 3, RATE)) == [("label-conflict", 1)]

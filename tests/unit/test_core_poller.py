@@ -205,10 +205,10 @@ def test_a_line_that_comes_up_again_begins_where_a_new_one_does():
     poller.on_time(0)
     poller.on_sent(b"A?\r", 0)
     poller.on_pulse(0)
-    poller.begin_anew(300 * MS)
-    assert poller.wake_at() == 300 * MS  # the phase was that of another pulse
-    assert poller.on_time(300 * MS) != []
-    assert poller.wake_at() == 800 * MS  # and nothing was sent yet
+    poller.begin_anew(301 * MS)
+    assert poller.wake_at() == 301 * MS  # the phase was that of another pulse
+    assert poller.on_time(301 * MS) != []
+    assert poller.wake_at() == 801 * MS  # and nothing was sent yet
 
 
 def test_a_line_that_comes_up_is_waited_for_from_then_on():

@@ -171,6 +171,47 @@ def test_a_counter_of_stated_perfection_is_taken_for_one_ppt():
     assert Rates(2, 0, 0)._raw_sigma_ppt == 2
 
 
+@pytest.mark.parametrize(("drift", "source"), [(367_423, None), (367_424, "receiver")])
+def test_six_standard_deviations_are_enough(drift, source):
+    """As above, ten times as wide: 36.0001 is within the thousandth of 36."""
+    found = drifted(Rates(50_000, 0, 0), receiver=(drift, 47_000), ntp=(0, 97_998))
+    assert (None if found is None else found.source) == source
+
+
+@pytest.mark.parametrize(("ntp", "source"), [(200_001, "receiver"), (200_007, None)])
+def test_what_fits_within_sixteen_fits(ntp, source):
+    """By 200001 of 30000 and 40000: 16.0002."""
+    found = drifted(Rates(40_000, 0, 0), receiver=(10**7, 2000), ntp=(ntp, 57_998))
+    assert (None if found is None else found.source) == source
+
+
+def test_a_runner_up_that_fits_nearly_as_well_keeps_the_best_from_being_named():
+    """5.3 for the receiver, 9.5 for the servers: together they are more than twelve, apart they are not."""
+    assert drifted(Rates(12_000, 0, 0), receiver=(40_000, 2000), ntp=(-30_000, 7998)) is None
+
+
+def test_a_network_card_beside_others_that_do_not_drift_says_nothing():
+    assert drifted(Rates(5000, PPM, PPM), receiver=(0, 2000), ntp=(0, 7998), phc=(0, 1000)) is None
+
+
+def judged_last(knots: int, quiet: int, drift: int) -> Verdict | None:
+    """The verdict on the last of so many knots, where the RTC drifts (ppt) after the quiet ones."""
+    rates, found = Rates(1000, PPM, 0), None
+    for number in range(knots + 1):
+        moved = max(0, number - quiet) * QUARTER * drift // 10**12
+        offsets = {"receiver": (0, 1000), "ntp": (0, 1000), "rtc": (moved, 1000)}
+        found = rates.add(Knot(number * QUARTER, offsets))
+    return found
+
+
+def test_the_whole_history_speaks_first_and_then_the_longest_window():
+    """A crystal that strays for 4 h shows over 6, not over 17; one that always did over all."""
+    for knots, quiet, drift, window in ((70, 54, 20 * PPM, 24), (30, 0, 40 * PPM, 30)):
+        found = judged_last(knots, quiet, drift)
+        assert found is not None
+        assert (found.source, found.took_ns // QUARTER) == ("rtc", window)
+
+
 def test_a_network_card_adds_a_verdict_and_takes_none_away():
     rates, far = Rates(5000, PPM, PPM), 50 * PPM
     found = drifted(rates, receiver=(far, 2000), phc=(0, 1000))
