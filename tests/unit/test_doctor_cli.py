@@ -209,7 +209,13 @@ def test_wanted_and_ways():
     lines = ("refclock SHM x", "refclock PPS /dev/pps0", "refclock", "refclock sock /a:b")
     told = [way_of(one) for text in lines if (one := parse_line(text)) is not None]
     assert told == [None, None, None, "/a"]
-    assert [number(text) for text in ("nan", "inf", "0x10", "", "1e3")] == [None, None, None, None, 1000]
+    assert [number(text) for text in ("nan", "inf", "0x10", "1e99999", "1e3")] == [
+        None,
+        None,
+        None,
+        None,
+        1000,
+    ]
 
 
 def test_the_version_is_read_off(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from refclock.wire.chronyconf import Directive
 
 # What adds or removes sources; the others may be given again, and the last one counts.
 SOURCES = ("server", "pool", "peer")
+_HUGE = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +110,12 @@ def way_of(refclock: Directive) -> str | int | None:
 
 
 def number(text: str) -> Decimal | None:
-    """A directive's number; None for what is none, is not finite, or is written as only C reads it."""
+    """A directive's number; None for what is none, is infinite or huge, or is written as only C reads it."""
     try:
         value = Decimal(text)
     except InvalidOperation:
         return None
-    return value if value.is_finite() else None
+    return value if value.is_finite() and abs(value) < _HUGE else None
 
 
 def arguments(one: Directive) -> Iterator[Decimal | None]:

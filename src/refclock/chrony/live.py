@@ -1,6 +1,7 @@
 """What the running chronyd does, as chronyc tells it, against what its configuration says."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from refclock.wire.chronyconf import Directive
 
 # Eight missed polls empty the register.
 _POLLS, _DEFAULT_POLL = 8, 4
+_POLL = re.compile(r"[0-9]{1,2}")
 _NOT_SYNCHRONISED = 3
 _PPB_PER_PPM = 1000
 _SELECTABLE = ("*", "+", "-", "x", "~")
@@ -164,7 +166,7 @@ def _heard(text: str, sources: Sequence[SourceState], wanted: Wanted, conf: Effe
             yield HEARD.warn(f"the running chronyd has no refclock {refid}", "restart chronyd")
             continue
         poll = directive.option("poll") or ""
-        longest_s = _POLLS << (int(poll) if poll.isdigit() else _DEFAULT_POLL)
+        longest_s = _POLLS << (int(poll) if _POLL.fullmatch(poll) else _DEFAULT_POLL)
         samples, spread_ns = spreads.get(refid, (0, 0))
         kept = f", {samples} samples within {show_ns(spread_ns).lstrip('+')}" if samples else ""
         age = "no sample yet" if state.age_s is None else f"last sample {state.age_s} s ago"

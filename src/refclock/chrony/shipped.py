@@ -4,6 +4,7 @@ The three shipped files under install/files/chrony are what ``complete`` gives w
 (tools/gen_docs.py writes them, a test compares), so that what is installed, what is printed and what is
 judged cannot drift apart."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ _SERVER = "nts iburst minpoll 6 maxpoll 6 maxsamples 16"
 _RIGHT, _LIST = "leapsectz right/UTC", "leapseclist /usr/share/zoneinfo/leap-seconds.list"
 _MAXUNREACH = (4, 8)
 _REFID = "RCLK"
+_NUMBER = re.compile(r"-?[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def _tightened(source: Directive) -> str:
         value = source.option(option)
         if value is None:
             text += f" {option} {most}"
-        elif not value.lstrip("-").isdigit() or int(value) > most:
+        elif not _NUMBER.fullmatch(value) or int(value) > most:
             words = text.split()
             places = [at for at, word in enumerate(words) if word.lower() == option]
             for at in places:
