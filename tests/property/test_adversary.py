@@ -124,6 +124,13 @@ FOUND = {
         '\\"x\\"\\nmask2_rate_ppt = \\"x\\"\\nquorum_error_us = \\"x\\"\\n", "leap_in_s": 0, "coarse": true, '
         '"moves": [["hug", 1483931, -1, 995433659474]]}'
     ),
+    "seconds that were refused before the first that was kept widened the bound by the cesium": (
+        '{"profile": "kdc-cesium", "seed": 612038229, "servers": 4, "liars": 0, "path": "far", '
+        '"oscillator": "noisy", "rate_ppt": -15886783, "enrolled_unc_ppt": 400000, "rtc": true, '
+        '"poll_s": 256, "limits": "", "leap_in_s": 0, "coarse": true, "moves": [["restart", 261, 0, '
+        '0], ["gap-jump", 571602, 1635007, 0], ["step", 407, -11239510, 0], ["hug", 29380, -1, '
+        '741784741918], ["wait", 5314, 0, 0]]}'
+    ),
 }  # fmt: skip
 
 

@@ -170,3 +170,12 @@ def test_a_new_beginning_is_continuous():
     at(cesium, 0, 0)
     cesium.reset()
     assert cesium.continuous(RAW + NS_PER_S, 9 * NS_PER_S, 0, EXACT)
+
+
+def test_the_bound_counts_from_the_first_second_that_was_kept():
+    """What was refused before it, 11 ms away, is not the receiver's distance."""
+    cesium = heard(0)
+    cesium.apart_ns(second(0), EXACT)
+    at(cesium, 300 * NS_PER_S, 300 * NS_PER_S, 11 * NS_PER_MS)
+    assert cesium.bound_ns(RAW + 300 * NS_PER_S, 11 * NS_PER_MS) == 10_000 + 3
+    assert cesium.bound_ns(RAW + 300 * NS_PER_S, 11 * NS_PER_MS - 7) == 10_000 + 3 + 7

@@ -37,6 +37,8 @@ class Cesium:
         self.gate = Gate((mask,), self._limits.gap_budget_ns)
         self._base = None
         self._kept: tuple[int, int, int] | None = None
+        # The distance of the first second that was kept; those refused before it do not count.
+        self._from_ns = 0
 
     def on_edge(self, edge: Placed) -> None:
         """A pulse of the standard."""
@@ -86,11 +88,14 @@ class Cesium:
     def keep(self, raw_ns: int, si_ns: int, apart_ns: int, rate: RawRate) -> None:
         """The second was accepted."""
         if not self.continuous(raw_ns, si_ns, apart_ns, rate):
-            self.since_ns = raw_ns
+            self.since_ns, self._kept = raw_ns, None
+        if self._kept is None:
+            self._from_ns = apart_ns
         self._kept = raw_ns, si_ns, apart_ns
         self.gate.accept(raw_ns, apart_ns)
 
     def bound_ns(self, raw_ns: int, apart_ns: int) -> int:
         """How far the receiver can have left UTC since ``since_ns``, by the standard."""
         elapsed = max(0, raw_ns - self.since_ns)
-        return abs(apart_ns) + self._limits.mask2_offset_ns + scale_up(elapsed, self._limits.mask2_rate_ppt)
+        mask_ns = self._limits.mask2_offset_ns + scale_up(elapsed, self._limits.mask2_rate_ppt)
+        return abs(apart_ns - self._from_ns) + mask_ns
