@@ -16,6 +16,7 @@ pytestmark = pytest.mark.integration
 # docs/adr/0031 says what each tenth is.
 EXPOSURE = {
     "refclock@ublox_1.service": 17,
+    "refclock-pps@ublox_1.service": 8,
     "refclock-wait.service": 5,
     "refclock-watch.service": 5,
     "refclock-shm.service": 8,

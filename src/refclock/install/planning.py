@@ -140,6 +140,7 @@ def _beside(own: Traversable, name: str, source: str) -> list[Traversable]:
 def _about(unit: str) -> str:
     return {
         "refclock@.service": "the daemon, one instance for each receiver",
+        "refclock-pps@.service": "the kernel's pulse from a line's DCD pin",
         "refclock-shm.service": "makes chrony's shared memory, as root and first",
         "refclock-wait.service": "waits until the time is established",
         "refclock-watch.service": "keeps watch whether services may rely on the time",
