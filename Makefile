@@ -5,11 +5,12 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format clean
+.PHONY: help setup demo test vm check format clean
 
 help:
 	@echo "make demo     show refclock at work, without hardware"
 	@echo "make test     run the tests            (ARGS='tests/unit -k gate')"
+	@echo "make vm       attack a KDC in a virtual machine  (ARGS='-k receiver')"
 	@echo "make check    lint, types, import contracts"
 	@echo "make format   lay the code out as make check wants it"
 	@echo "make clean    remove .venv and all that the tools left"
@@ -22,6 +23,10 @@ demo: setup
 
 test: setup
 	@$(BIN)/python -m pytest $(ARGS)
+
+# One line a scenario; docs/vm.md says more.
+vm: setup
+	@REFCLOCK_VM=all $(BIN)/python -m pytest -q tests/vm $(ARGS)
 
 # The tests are not part of it: they have a target of their own, and nothing should run them twice.
 check: setup

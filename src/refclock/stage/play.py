@@ -221,9 +221,14 @@ class Stage:
         emission = self.receiver.second(second)
         self.seconds_said += bool(emission.chunks)
         for edge_ns in emission.edges:
-            self._at(second * NS_PER_S + edge_ns, self._pulse)
+            self.plan_pulse(second * NS_PER_S + edge_ns)
         for chunk_ns, data in emission.chunks:
             self._at(second * NS_PER_S + chunk_ns, partial(self._say, data))
+
+    def plan_pulse(self, true_ns: int) -> None:
+        """See to it that there is an edge at a true instant, up to 1.6 s ahead. Who has real pulses to give
+        overrides this."""
+        self._at(true_ns, self._pulse)
 
     def _pulse(self, true_ns: int) -> None:
         """Tell the emulated PPS of an edge, stamped as the kernel would: exactly, however late this runs."""
@@ -244,8 +249,13 @@ class Stage:
             if not self.receiver.listens:
                 with suppress(OSError):  # what the daemon said to its receiver; EIO while nobody is there
                     os.read(self._master, 4096)
-            with suppress(OSError):  # nobody reads, and the line's buffer is full
-                os.write(self._master, data)
+            self.said(data)
+
+    def said(self, data: bytes) -> None:
+        """The receiver's bytes go out on its line, which is plugged in."""
+        assert self._master is not None
+        with suppress(OSError):  # nobody reads, and the line's buffer is full
+            os.write(self._master, data)
 
     def _listen(self, _due_ns: int) -> None:
         """Hear what the daemon wrote, and plan the answers."""

@@ -1,0 +1,45 @@
+"""All scenarios in the order in which they are played on one machine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.vm import host, lies, way
+from tests.vm.bench import Bench
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``short`` ones CI has the time for; ``long`` ones are played when asked for (REFCLOCK_VM_LONG=1)."""
+
+    name: str
+    play: Callable[[Bench], str]
+    short: bool = False
+    long: bool = False
+
+
+SCENARIOS = (
+    Scenario("installed from the wheel", way.installs, short=True),
+    Scenario("KDC waits for established time", way.kdc_waits, short=True),
+    Scenario("chronyd steers by SHM", way.steers_by_shm, short=True),
+    Scenario("foreign segments", way.refuses_foreign_segments, short=True),
+    *(Scenario(name, lies.lie(one), one.short) for name, one in lies.LIES.items()),
+    *(Scenario(name, lies.outage(*one)) for name, one in lies.OUTAGES.items()),
+    Scenario("receiver ramps by 20 ppm, for 60 s", lies.followed("ramp:20ppm", 60)),
+    Scenario("false leap second announced", lies.false_leap),
+    Scenario("messages late by 600 ms", lies.followed("nmea-late:600ms", 25)),
+    Scenario("further pulses", lies.followed("pps-extra:30%", 30)),
+    Scenario("pulses missing", lies.followed("pps-miss:30%", 30)),
+    Scenario("one server lies by +200 ms", lies.followed("ntp-liar:+200ms", 40, "ntp:")),
+    Scenario("chronyd steers by SOCK", way.steers_by_sock),
+    Scenario("RTC rewritten", host.rtc_rewritten),
+    Scenario("root sets the clock by +300 ms", host.root_sets_the_clock),
+    Scenario("chronyc makestep", host.makestep),
+    Scenario("chronyd killed in mid-slew", host.chronyd_killed),
+    Scenario("refclock killed five times", host.killed_repeatedly),
+    Scenario("disk full", host.disk_full),
+    Scenario("gpsd beside it", host.gpsd_beside),
+    Scenario("reboot in an attack", host.reboots(hard=False)),
+    Scenario("reset in an attack", host.reboots(hard=True)),
+    Scenario("machine paused for 5 s", host.paused(5)),
+    Scenario("machine paused for 10 min", host.paused(600), long=True),
+)

@@ -1,0 +1,88 @@
+"""The emulated receiver, its pulse and the NTP servers, before a virtual machine's own hardware."""
+
+import fcntl
+import mmap
+import os
+import subprocess
+import termios
+from array import array
+from pathlib import Path
+from types import TracebackType
+
+from refclock.stage.play import Stage
+from refclock.units import NS_PER_MS
+
+HERE = Path(__file__).resolve().parent
+_EDGES = 64
+_ROOM = 400  # bytes that the guest has not fetched: about one second's
+_WORDS_BEFORE = 2
+_WIDTH_NS = 40 * NS_PER_MS  # some of QEMU's questions, which are 10 ms apart, must fall into it
+
+
+class ModemLines:
+    """The DCD line that modem.c shows to QEMU: edges at planned readings of CLOCK_MONOTONIC_RAW."""
+
+    def __init__(self, directory: Path) -> None:
+        self._library, self._path = directory / "modem.so", directory / "modem-lines"
+        command = ["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", str(self._library),
+                   str(HERE / "modem.c"), "-ldl"]  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True, text=True)
+        self._path.write_bytes(bytes(8 * (_WORDS_BEFORE + _EDGES)))
+        with self._path.open("r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), 0)
+        self._words = memoryview(self._memory).cast("q")
+        self._words[0] = _WIDTH_NS
+        self._next = 0
+
+    def environment(self) -> dict[str, str]:
+        """What QEMU is started with."""
+        return {**os.environ, "LD_PRELOAD": str(self._library), "MODEM_LINES": str(self._path)}
+
+    def edge(self, raw_ns: int) -> None:
+        """Let the line rise then."""
+        self._words[_WORDS_BEFORE + self._next] = raw_ns
+        self._next = (self._next + 1) % _EDGES
+
+    def close(self) -> None:
+        """Forget all edges, and the memory."""
+        self._words.release()
+        self._memory.close()
+
+
+class VmStage(Stage):
+    """The emulated world of ``refclock demo``, with a real modem line and no battery clock of its own: the
+    machine has one. The pty stays open for as long as the machine runs."""
+
+    def __init__(self, directory: Path, personality: str, *, servers: int, seed: int) -> None:
+        super().__init__(directory, personality, servers=servers, seed=seed)
+        self.lines = ModemLines(directory)
+        # Cut by a scenario: the pulse's wire, and nothing else.
+        self.pulse_wire = True
+        self._far: int | None = None
+
+    def plug(self) -> None:
+        """As ever; its other end stays open here too, so that a machine that starts anew finds the line."""
+        super().plug()
+        self._far = os.open(self.device, os.O_RDWR | os.O_NOCTTY)
+
+    def said(self, data: bytes) -> None:
+        """What a UART had no room for is lost: a pty would keep it, for minutes, until the guest is up."""
+        assert self._far is not None
+        waiting = array("i", [0])
+        fcntl.ioctl(self._far, termios.FIONREAD, waiting)
+        if waiting[0] > _ROOM:
+            termios.tcflush(self._far, termios.TCIFLUSH)
+        super().said(data)
+
+    def plan_pulse(self, true_ns: int) -> None:
+        """The line rises at that instant, to the precision of the emulator."""
+        if self.pulse_wire:
+            self.lines.edge(self.truth.raw_at(true_ns))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if self._far is not None:
+            os.close(self._far)
+        self.lines.close()
