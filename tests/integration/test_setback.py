@@ -4,6 +4,7 @@ is ahead. Nobody's clock is set: the host's is libfaketime's, and to set it is t
 What is printed to be typed is typed, as it is printed.
 """
 
+import base64
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from refclock.kerberos import ReplayCache
 from refclock.setback.dependents import scan
 from refclock.setback.keys import Commands, in_keytab, unchanged
 from refclock.units import NS_PER_S
+from refclock.wire.rcache import stamps
 from tests.integration.krb5kdc import REALM
 from tests.integration.secludedhost import SecludedHost
 from tests.integration.test_gate import MANAGER, Manager
@@ -204,6 +206,33 @@ def test_clause_6_a_service_that_runs_with_the_clock_set_back_undoes_it(host):
     assert steps(host)[-2:] == ["done stop", "done set"]
 
 
+def test_new_keys_that_a_service_used_on_a_clock_that_was_ahead_again(host):
+    """They are as good as old ones when it goes back once more."""
+    begin(host)
+    for step in ALL_STEPS[:4]:
+        take(host, step)
+    host.shift(AHEAD_S)
+    host.shell(f"krb5kdc -P {host.directory}/pid")
+    host.await_kdc()
+    done = host.setback("--done", "start")
+    assert done.returncode == 1
+    assert "the clock is no longer right: AHEAD" in flat(done.stderr)
+    assert "and with it runs krb5kdc" in flat(done.stderr)
+    take(host, "stop")
+    take(host, "set")
+    done = host.setback("--done", "keys")
+    assert (done.returncode, "version 3, not changed yet" in flat(done.stderr)) == (1, True)
+
+
+def test_a_host_without_any_keytab(host):
+    empty = host.directory / "empty"
+    empty.write_bytes(b"\x05\x02")
+    none = ["--role=server", f"--file={host.time_file}", f"--keytab={empty}"]
+    done = host.setback("--go", "--reason", "x", *none)
+    assert (done.returncode, "No key was found on this host" in done.stderr) == (1, True)
+    assert "NO KEY WAS FOUND" in host.setback(*none).stdout
+
+
 def test_a_clock_that_runs_ahead_again_undoes_it(host):
     begin(host)
     take(host, "stop")
@@ -238,9 +267,9 @@ def test_waiting_instead_of_new_keys(host):
 
 
 def test_replay_caches_kept_or_cleared(host):
-    """MIT's, made by a real service; and refclock's own."""
+    """MIT's, and refclock's own."""
     ours = host.directory / "rcache"
-    ReplayCache(str(ours), clock=lambda: AHEAD_S * NS_PER_S + _utc_ns()).close()
+    ReplayCache(str(ours), clock=lambda: 3600 * NS_PER_S + _utc_ns()).close()
     host.shell("cp /dev/null /var/tmp/krb5_0.rcache2")
     begin(host, f"--replay-cache={ours}")
     for step in ALL_STEPS[:3]:
@@ -418,6 +447,7 @@ def test_abandoning_with_the_clock_set_and_the_keys_old(host):
 
 def test_the_commands_for_a_server_change_keys_through_kadmin(host):
     """In two keytabs, for a principal with a space in its name, asked for a password."""
+    began_s = _utc_ns() // NS_PER_S
     (host.directory / "acl").write_text(f"admin/admin@{REALM} *e\n")
     host.shell("kadmin.local -q 'addprinc -pw secret admin/admin'")
     host.shell(f"kadmind -P {host.directory}/pid2")
@@ -435,6 +465,10 @@ def test_the_commands_for_a_server_change_keys_through_kadmin(host):
         assert unchanged(keys, after[keys.key]) == ""
         twin = after[str(second), keys.principal]
         assert after[str(host.keytab), keys.principal].prints == twin.prints
+    # kadmind keeps a replay cache, with the times of its own clock, which is ahead.
+    cache = base64.b64decode(host.shell("base64 /var/tmp/krb5_0.rcache2"))
+    assert len(stamps(cache)) >= 4
+    assert all(AHEAD_S - 1 <= one - began_s < AHEAD_S + 600 for one in stamps(cache))
 
 
 def test_the_commands_for_a_unit_stop_it_keep_it_stopped_and_start_it_again(require_program, tmp_path):

@@ -125,6 +125,23 @@ def test_services_and_ports_that_are_named(proc):
     assert scan([], [], str(root)).dependents == []
 
 
+def test_another_users_command_line_is_not_given_to_root():
+    mine = Dependent("krb5kdc", "", ("krb5kdc", "-n"), ())
+    assert mine.start == ["krb5kdc -n"]
+    for theirs in (
+        Dependent("krb5kdc", "", ("/home/m/krb5kdc", "-n"), (), uid=1000),
+        Dependent("krb5kdc", "", ("krb5kdc", "\x1b[2J\nrm"), ()),
+    ):
+        (line,) = theirs.start
+        assert line.startswith("# as uid ")
+        assert line.isprintable()
+
+
+def test_what_steers_the_clock_without_a_unit():
+    chronyd = Dependent("chronyd", "", ("/usr/sbin/chronyd", "-F", "1"), (), (40,))
+    assert chronyd.pause == ("kill 40", "/usr/sbin/chronyd -F 1")
+
+
 def test_a_socket_of_nobodys_is_told_all_the_same(proc):
     root = proc(40, "idle")
     listening(root, "tcp", ("00000000:02ED", "0A", 99), ("damaged",) * 3)
@@ -254,8 +271,11 @@ def test_a_service_that_ran_again_undoes_all_but_new_keys(record):
     record.add(DONE, step="stop", choice="")
     record.add(DONE, step="set", choice="", keys=[keys.fields()])
     record.add(DONE, step="keys", choice="change")
-    record.add(UNDONE, step="stop", why="it ran", dependents=[])
+    record.add(UNDONE, step="stop", why="it ran", dependents=[], right=True)
     assert list(at(record).done) == ["set", "keys"]
+    record.add(DONE, step="stop", choice="")
+    record.add(UNDONE, step="stop", why="it ran on a clock that was ahead again", dependents=[], right=False)
+    assert (at(record).done, at(record).before) == ({}, [])
 
 
 def test_a_clock_that_was_set_before_the_services_were_stopped(record, monkeypatch):
@@ -504,6 +524,13 @@ def test_the_rate_that_is_told_is_that_of_the_configuration_that_install_writes(
     assert slews(0, profile)[0][0] == int(ppm) * PPT_PER_PPM
 
 
+def test_what_another_users_file_says_keeps_nobody_waiting(tmp_path, monkeypatch):
+    monkeypatch.setattr("refclock.setback.caches._SYSTEM_UIDS", ())
+    (tmp_path / "krb5_1000.rcache2").write_bytes(bytes(16) + b"t" * 12 + b"\xff" * 4)
+    found = find({"KRB5RCACHEDIR": str(tmp_path)}, [])
+    assert str(tmp_path / "krb5_1000.rcache2") in [one.path for one in found if one.newest_ns == 0]
+
+
 def test_replay_caches_are_found_and_cleared(tmp_path, monkeypatch):
     monkeypatch.setattr("refclock.setback.caches._DIRECTORIES", ())
     mit = tmp_path / "krb5_0.rcache2"
@@ -519,6 +546,8 @@ def test_replay_caches_are_found_and_cleared(tmp_path, monkeypatch):
         subprocess.run(shlex.split(one.clear), check=True, timeout=60)
     assert all(one.cleared for one in found)
     assert find({"KRB5RCACHENAME": f"file2:{mit}"}, []) == []
+    (tmp_path / "krb5_0;x.rcache2").write_bytes(b"")
+    assert find({"KRB5RCACHEDIR": str(tmp_path)}, []) == []
     mit.write_bytes(b"")
     assert find({"KRB5RCACHENAME": f"file2:{mit}"}, []) == [Cache(str(mit), "MIT krb5")]
     with pytest.raises(PortError, match="no such file"):

@@ -18,7 +18,7 @@ from refclock.policy import REALM
 from refclock.setback import telling
 from refclock.setback.clock import RIGHT_NS, Anchor, Opinion
 from refclock.setback.keys import DEFAULT_KEYTAB
-from refclock.setback.procedure import Procedure, opening
+from refclock.setback.procedure import NO_KEYS, Procedure, opening
 from refclock.setback.record import ABANDONED, BEGUN, Record
 from refclock.setback.site import ROLES, Site, role_of
 from refclock.setback.steps import STEPS, Options, progress
@@ -213,7 +213,9 @@ def _begun(args: argparse.Namespace, record: Record) -> Procedure:
     if why:
         raise PortError(why)
     salt = secrets.token_bytes(16)
-    site.keys(salt)  # better now than with the services down: a keytab that cannot be read
+    # Better now than with the services down: a keytab that is not there, or cannot be read.
+    if not site.keys(salt):
+        raise PortError(NO_KEYS[0].upper() + NO_KEYS[1:])
     site.caches()
     found = site.scan().dependents
     record.add(BEGUN, **opening(options.fields(), reason, salt, opinion, found))

@@ -8,6 +8,7 @@ anything, to clear it takes away what is left, and neither replaces a change of 
 
 import glob
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,10 @@ from refclock.wire.rcache import stamps
 MIT, OURS = "MIT krb5", "refclock"
 _DIRECTORIES = ("/var/tmp", "/var/tmp/systemd-private-*/tmp")
 _NAME = "krb5_*.rcache2"
+_NAMED = re.compile(r"krb5_([0-9]+)\.rcache2")
+# Services run as root or as a system's user (login.defs(5), SYS_UID_MAX). In /var/tmp anybody may write, and
+# what somebody else's file says of the time may keep nobody waiting.
+_SYSTEM_UIDS = range(1000)
 _LARGEST = 1 << 26
 
 
@@ -58,14 +63,20 @@ def find(environ: Mapping[str, str], ours: Sequence[str]) -> list[Cache]:
     patterns += [os.path.join(one, _NAME) for one in _DIRECTORIES]
     kind, _, path = environ.get("KRB5RCACHENAME", "").partition(":")
     paths = {path} if kind == "file2" and os.path.isfile(path) else set()
-    paths |= {found for pattern in patterns for found in glob.glob(pattern) if os.path.isfile(found)}
+    paths |= {
+        found
+        for pattern in patterns
+        for found in glob.glob(pattern)
+        if _NAMED.fullmatch(os.path.basename(found)) and os.path.isfile(found)
+    }
     return [*(_mit(one) for one in sorted(paths)), *(_ours(one) for one in ours)]
 
 
 def _mit(path: str) -> Cache:
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            data = file.read(_LARGEST)
+            owner = os.fstat(file.fileno()).st_uid
+            data = file.read(_LARGEST) if owner in _SYSTEM_UIDS else b""
     except OSError:
         data = b""
     return Cache(path, MIT, max(stamps(data), default=0) * NS_PER_S)

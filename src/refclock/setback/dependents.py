@@ -27,13 +27,14 @@ _MANAGER = 1
 @dataclass(frozen=True, slots=True)
 class Dependent:
     """A service that lives by the clock: its program, the unit that it runs in (or nothing), its command
-    line, where it listens, and which processes it is now."""
+    line and whose it is, where it listens, and which processes it is now."""
 
     name: str
     unit: str
     command: tuple[str, ...]
     sockets: tuple[Socket, ...]
     pids: tuple[int, ...] = ()
+    uid: int = 0
 
     @property
     def what(self) -> str:
@@ -63,17 +64,31 @@ class Dependent:
         return f"ss -lnptu sport = :{self.sockets[0].port}   # tells who it is: a container, perhaps"
 
     @property
+    def pause(self) -> tuple[str, str]:
+        """The commands that stop and start what steers the clock, for as long as it is being set."""
+        if self.unit:
+            return f"systemctl stop {shlex.quote(self.unit)}", f"systemctl start {shlex.quote(self.unit)}"
+        return self.stop, "; ".join(self.start)
+
+    @property
     def start(self) -> list[str]:
         """The commands that start it again."""
         if self.unit:
             unit = shlex.quote(self.unit)
             return [f"systemctl unmask {unit}", f"systemctl start {unit}"]
-        return [shlex.join(self.command)] if self.command else []
+        if not self.command:
+            return []
+        # Whoever calls a program krb5kdc would else have root run what it likes.
+        line = shlex.join(self.command)
+        return [line if self.uid == 0 and line.isprintable() else f"# as uid {self.uid} it was {line!a}"]
 
     def fields(self) -> dict[str, object]:
         """For the record."""
         sockets = [[one.over, one.address, one.port] for one in self.sockets]
-        return {"name": self.name, "unit": self.unit, "command": list(self.command), "sockets": sockets}
+        return {
+            "name": self.name, "unit": self.unit, "command": list(self.command), "uid": self.uid,
+            "sockets": sockets,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +108,8 @@ def dependent_of(fields: Mapping[str, object]) -> Dependent:
     if not isinstance(sockets, list) or not isinstance(command, list):
         raise TypeError("sockets and command: expected lists")
     placed = tuple(Socket(str(over), str(address), int(port)) for over, address, port in sockets)
-    return Dependent(str(fields["name"]), str(fields["unit"]), tuple(map(str, command)), placed)
+    words, uid = tuple(map(str, command)), int(str(fields["uid"]))
+    return Dependent(str(fields["name"]), str(fields["unit"]), words, placed, uid=uid)
 
 
 def scan(services: Sequence[str] = (), ports: Sequence[int] = (), root: str = "/proc") -> Scan:
@@ -124,11 +140,13 @@ def _merged(found: Sequence[Process]) -> list[Dependent]:
     """Processes of one unit, or forked from one program, are one service."""
     merged: dict[tuple[str, str], list[Process]] = {}
     for one in found:
-        merged.setdefault((one.unit or one.name, "" if one.unit else shlex.join(one.command)), []).append(one)
+        alone = "" if one.unit else f"{one.uid} {shlex.join(one.command)}"
+        merged.setdefault((one.unit or one.name, alone), []).append(one)
     return [
         Dependent(
             many[0].name, many[0].unit, many[0].command,
             tuple(sorted({at for one in many for at in one.sockets})), tuple(one.pid for one in many),
+            max(one.uid for one in many),
         )
         for many in merged.values()
     ]  # fmt: skip

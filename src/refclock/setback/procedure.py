@@ -2,18 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 
-from refclock.errors import ConfigError, PortError
+from refclock.errors import ConfigError, PortError, TimeUnavailableError
 from refclock.ports import stamp
 from refclock.setback.caches import Cache
 from refclock.setback.clock import Opinion
 from refclock.setback.dependents import Dependent
-from refclock.setback.keys import DATABASE, Keys, unchanged
+from refclock.setback.keys import DATABASE, DEFAULT_KEYTAB, Keys, unchanged
 from refclock.setback.record import DONE, FINISHED, NOTED, UNDONE, Record
 from refclock.setback.site import Site, latest_of
 from refclock.setback.steps import BROUGHT_BY, STEPS, Need, Progress, Step, progress
 from refclock.units import NS_PER_S, show_ns
 
 Troubles = list[str]
+
+NO_KEYS = (
+    f"no key was found on this host; name its keytabs with --keytab at the beginning ({DEFAULT_KEYTAB}). "
+    "Without any there is nothing that this procedure protects."
+)
+# Ports from here on are given out by the kernel (ip(7), ip_local_port_range), and others the next time.
+_EPHEMERAL = 32_768
 
 
 class Procedure:
@@ -46,16 +53,29 @@ class Procedure:
         if step is None:
             return []
         if Need.QUIET in step.needs and (running := self.site.scan().dependents):
-            told = [f"RUNS AGAIN: {one}" for one in running]
-            self._undo(Need.QUIET, "; ".join(map(str, running)), dependents=[one.fields() for one in running])
-            return told
+            self._undo_stop(running, self._is_right())
+            return [f"RUNS AGAIN: {one}" for one in running]
         if Need.RIGHT in step.needs and not (opinion := self.site.opinion()).right:
-            self._undo(Need.RIGHT, str(opinion), **opinion.fields())
-            return [f"the clock is no longer right: {opinion}"]
+            told = f"the clock is no longer right: {opinion}"
+            if running := self.site.scan().dependents:
+                self._undo_stop(running, right=False)
+                return [told, *(f"and with it runs {one}" for one in running)]
+            self._add(UNDONE, step=BROUGHT_BY[Need.RIGHT], why=str(opinion), **opinion.fields())
+            return [told]
         return []
 
-    def _undo(self, need: Need, why: str, **more: object) -> None:
-        self._add(UNDONE, step=BROUGHT_BY[need], why=why, **more)
+    def _undo_stop(self, running: Sequence[Dependent], right: bool) -> None:
+        """``right``: the clock that they run on was right, so that with new keys there is nothing to fear."""
+        self._add(
+            UNDONE, step=BROUGHT_BY[Need.QUIET], why="; ".join(map(str, running)), right=right,
+            dependents=[one.fields() for one in running],
+        )  # fmt: skip
+
+    def _is_right(self) -> bool:
+        try:
+            return self.site.opinion().right
+        except TimeUnavailableError:
+            return False
 
     # ---- the steps ----------------------------------------------------------------------------------
 
@@ -82,7 +102,9 @@ class Procedure:
             troubles = [] if opinion.right else [f"the clock is {opinion}"]
             more = opinion.fields()
             if not troubles and not self.at.before:
-                more |= {"keys": [one.fields() for one in self.site.keys(self.at.salt)]}
+                keys = self.site.keys(self.at.salt)
+                troubles = [] if keys else [NO_KEYS]
+                more |= {"keys": [one.fields() for one in keys]}
         elif step.name == "keys":
             troubles = self._waited() if choice == "wait" else self._not_changed()
             more = {"kept": sorted(self.at.kept)} if choice == "change" else {}
@@ -170,7 +192,8 @@ class Procedure:
         for was in self.at.dependents:
             same = [one for one in running if (one.unit or one.name) == was.what]
             heard = {(at.over, at.port) for one in same for at in one.sockets}
-            silent = [str(at) for at in was.sockets if (at.over, at.port) not in heard]
+            fixed = [at for at in was.sockets if at.port < _EPHEMERAL or at.port in self.at.options.ports]
+            silent = [str(at) for at in fixed if (at.over, at.port) not in heard]
             if not same:
                 troubles.append(f"{was.what} does not run")
             elif silent:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _LISTENING, _UNCONNECTED = "0A", "07"
 _TABLES = (("tcp", _LISTENING), ("tcp6", _LISTENING), ("udp", _UNCONNECTED), ("udp6", _UNCONNECTED))
@@ -28,13 +28,15 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process: ``name`` is its program's, ``unit`` the service that systemd runs it for, or nothing."""
+    """A process: ``name`` is its program's, ``unit`` the service that systemd runs it for, or nothing, and
+    ``uid`` whose it is."""
 
     pid: int
     name: str
     command: tuple[str, ...]
     unit: str
-    sockets: tuple[Socket, ...]
+    uid: int
+    sockets: tuple[Socket, ...] = ()
 
 
 def processes(root: str = "/proc") -> tuple[list[Process], list[Socket]]:
@@ -48,7 +50,7 @@ def processes(root: str = "/proc") -> tuple[list[Process], list[Socket]]:
         claimed.update(inodes)
         if int(entry) != os.getpid() and (one := _process(root, entry)) is not None:
             sockets = tuple(sorted({waiting[inode] for inode in inodes}))
-            found.append(Process(one.pid, one.name, one.command, one.unit, sockets))
+            found.append(replace(one, sockets=sockets))
     return found, sorted({socket for inode, socket in waiting.items() if inode not in claimed})
 
 
@@ -68,7 +70,11 @@ def _process(root: str, entry: str) -> Process | None:
     called = os.path.basename(command[0])
     # comm has 15 characters; a script's is its interpreter's only if nothing else was set.
     name = called if comm and called.startswith(comm) else comm or called
-    return Process(int(entry), name, command, _unit(_read(f"{root}/{entry}/cgroup")), ())
+    try:
+        uid = os.stat(f"{root}/{entry}").st_uid
+    except OSError:
+        return None
+    return Process(int(entry), name, command, _unit(_read(f"{root}/{entry}/cgroup")), uid)
 
 
 def _unit(cgroups: bytes) -> str:

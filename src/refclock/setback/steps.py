@@ -125,8 +125,9 @@ class Progress:
         elif what == UNDONE:
             self.done.pop(step, None)
             self._meet(line)
-            # What ran may have used the old keys: none that was changed before counts, unless all were.
-            if step == "stop" and "keys" not in self.done:
+            # What ran may have used the old keys, or the new ones on a clock that goes back once more: what
+            # was changed before counts only if all were, and the clock was right.
+            if step == "stop" and not ("keys" in self.done and line.get("right") is True):
                 self.done.clear()
                 self.before = []
         elif what == NOTED:

@@ -38,8 +38,9 @@ def said(text: str) -> Lines:
 
 
 def typed(*commands: str) -> Lines:
-    """Command lines, set apart."""
-    return ["", *(_MARK + one for one in commands), ""] if commands else []
+    """Command lines, set apart; what cannot be shown as it is, is shown as none."""
+    shown = [one if one.isprintable() else f"# {one!a}" for one in commands]
+    return ["", *(_MARK + one for one in shown), ""] if commands else []
 
 
 def instead(opinion: Opinion, profile: str) -> Lines:
@@ -95,13 +96,13 @@ def set_clock(opinion: Opinion, steerers: Sequence[Dependent]) -> Lines:
     seconds, rest = divmod(abs(opinion.off_ns), NS_PER_S)
     amount = f"{'-' if opinion.off_ns > 0 else '+'}{seconds}.{rest // NS_PER_MS:03d} seconds"
     too_far = "" if opinion.off_ns > 0 else ": it was set back too far"
-    units = [one.unit or one.name for one in steerers]
     lines = said(
         f"The clock is {opinion}{too_far}. refclock sets no clock: run this yourself, all of it. The amount "
         "is relative, so it does not matter how long you take."
     )
-    steering = [f"systemctl stop {one}" for one in units], [f"systemctl start {one}" for one in units]
-    lines += typed(*steering[0], f"date --utc --set='{amount}'", *steering[1])
+    pauses = [one.pause for one in steerers]
+    before, after = [stop for stop, _ in pauses], [start for _, start in pauses]
+    lines += typed(*before, f"date --utc --set='{amount}'", *after)
     if any(one.name == "chronyd" for one in steerers):
         lines += said(
             "Where `chronyc tracking` says the same amount fast of NTP time, `chronyc makestep` will do."
@@ -119,9 +120,7 @@ def keys(options: Options, states: Sequence[tuple[Keys, Keys | None, str]], wait
     """How to change each key that must; ``states`` as Procedure.key_states gives them, ``wait_s`` how long
     the services would have to wait instead (None: nobody knows)."""
     if not states:
-        return said(
-            f"No key was found. Name this host's keytabs with --keytab at the beginning ({DEFAULT_KEYTAB})."
-        )
+        return said(f"NO KEY WAS FOUND. Name this host's keytabs with --keytab ({DEFAULT_KEYTAB}).")
     lines = said("Old tickets and used authenticators end with the keys that they were made with:")
     for before, after, why in states:
         version = "gone" if after is None else f"version {after.newest}"
