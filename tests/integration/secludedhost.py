@@ -180,12 +180,18 @@ class SecludedHost:
         done = self.run("pidof", name)
         return [int(one) for one in done.stdout.split()]
 
+    def await_end(self, name: str) -> None:
+        """Until no process of a program is left."""
+        limit = time.monotonic() + 60
+        while found := self.pids(name):
+            assert time.monotonic() < limit, f"{name} did not end in 60 s: {found}"
+
     def await_kdc(self) -> None:
         """Until somebody answers at port 88."""
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + 60
         probe = "import socket; socket.create_connection(('127.0.0.1', 88), 1)"
         while self.run(sys.executable, "-c", probe).returncode:
-            assert time.monotonic() < limit, "krb5kdc accepted no connection in 30 s"
+            assert time.monotonic() < limit, "krb5kdc accepted no connection in 60 s"
 
 
 class Terminal:
@@ -199,7 +205,7 @@ class Terminal:
         os.close(theirs)
         self.said = ""
 
-    def until(self, words: str, seconds: float = 60) -> str:
+    def until(self, words: str, seconds: float = 120) -> str:
         """Wait until it says these words; what it said since it was last waited for."""
         limit = time.monotonic() + seconds
         while words not in self.said:

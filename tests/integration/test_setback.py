@@ -77,8 +77,7 @@ def take(host, step):
         for command in typed(told):
             host.shell(command)
     if step == "stop":
-        while host.pids("krb5kdc"):
-            pass
+        host.await_end("krb5kdc")
     if step == "start":
         host.await_kdc()
     done = host.setback("--done", step)
@@ -307,8 +306,8 @@ def test_interrupted_by_kill_9_between_every_two_steps(host):
                 host.shell(command)
         if step == "start":
             host.await_kdc()
-        while step == "stop" and host.pids("krb5kdc"):
-            pass
+        if step == "stop":
+            host.await_end("krb5kdc")
         terminal.answer("keep" if step == "caches" else "yes")
         terminal.until("done, and recorded.")
         if number + 1 < len(ALL_STEPS):
