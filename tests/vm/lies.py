@@ -27,6 +27,7 @@ LIES = {
     "receiver and all servers by +300 ms": Lie("collude:+300ms", "receiver", "locked"),
 }
 OUTAGES = {
+    "messages late by 600 ms": ("nmea-late:600ms", "holdover", "label-conflict"),
     "antenna fault": ("antenna", "holdover", "antenna"),
     "receiver silent": ("gap:1h", "holdover", ""),
     "most servers by +200 ms": ("ntp-majority", "", "ntp"),
@@ -82,8 +83,9 @@ def outage(text: str, mode: str, word: str) -> Callable[[Bench], str]:
     return run
 
 
-def followed(text: str, seconds: int, word: str = "") -> Callable[[Bench], str]:
-    """Seconds are fed on meanwhile, and the clock stays where it should."""
+def followed(text: str, seconds: int, word: str = "", *, mend: bool = False) -> Callable[[Bench], str]:
+    """Seconds are fed on meanwhile, and the clock stays where it should. ``mend``: all is begun anew,
+    because the attack's end is a jump of its own."""
 
     def run(bench: Bench) -> str:
         bench.settled()
@@ -99,6 +101,8 @@ def followed(text: str, seconds: int, word: str = "") -> Callable[[Bench], str]:
         assert word in named, f"accused: {named!r}"
         figures = check(since(bench, mark))
         new = {key: value - before.get(key, 0) for key, value in after.items() if value != before.get(key, 0)}
+        if mend:
+            bench.mend()
         noted = ", ".join(
             f"{key} {value}" for key, value in new.items() if key not in ("published", "withheld")
         )

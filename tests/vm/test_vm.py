@@ -39,10 +39,17 @@ _HELD_UP_S = 0.3
 _SERIES = 3  # scenarios that fail one after the other: the machine is beyond help
 
 
-def _missing() -> str:
-    """Why no machine can be had here; "" when one can."""
+def _barred() -> str:
+    """What no installation mends; "" for nothing."""
     if platform.machine() != "x86_64" or os.geteuid() != 0:
         return "needs root on x86-64: Debian is unpacked into a directory"
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        return "no mount namespace can be made here"
+    return ""
+
+
+def _missing() -> str:
+    """Which programs are not installed; "" for none."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     missing = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
     return f"{', '.join(missing)} not installed; `make setup` says how to get them" if missing else ""
@@ -50,7 +57,9 @@ def _missing() -> str:
 
 @pytest.fixture(scope="session")
 def guest_image() -> Image:
-    missing = _missing()
+    barred, missing = _barred(), _missing()
+    if barred:
+        pytest.skip(barred)
     if missing:
         pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
     try:

@@ -4,7 +4,7 @@ import time
 
 from refclock.units import NS_PER_MS, NS_PER_S
 from tests.vm import site
-from tests.vm.bench import TOLERANCE_NS, Bench, check, since
+from tests.vm.bench import TOLERANCE_NS, Bench, check, off_ns, since
 from tests.vm.image import HOME
 
 _SHM, _SOCK = f"[shm]\nunit = {site.SHM_UNIT}", f'[sock]\npath = "{site.CHRONY_SOCKET}"'
@@ -86,11 +86,7 @@ def steers_by_shm(bench: Bench) -> str:
 def _steers(bench: Bench, mark: tuple[int, int]) -> str:
     began = time.monotonic()
 
-    def near(told: dict[str, object]) -> bool:
-        off = told.get("system_off_ns")
-        return isinstance(off, int) and abs(off) < 2 * NS_PER_MS
-
-    bench.until("chronyd has brought the clock to true time", near, 300)
+    bench.until("chronyd has it at true time", lambda told: abs(off_ns(told)) < 2 * NS_PER_MS, 300)
     took_s = time.monotonic() - began
     sources = bench.wait("chronyd selects RCLK", "chronyc -n sources | grep '^#\\* RCLK'")
     check(since(bench, mark), bounded=False)
