@@ -5,9 +5,7 @@ dear to be booted for each. Each test is one scenario's outcome.
 """
 
 import os
-import platform
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,7 +17,7 @@ import pytest
 from refclock.units import NS_PER_S
 from tests.vm import site
 from tests.vm.bench import Bench, bench
-from tests.vm.image import PROGRAMS, Image, cache, image, wheel
+from tests.vm.image import cache, wheel
 from tests.vm.machine import GuestError
 from tests.vm.scenarios import SCENARIOS, Scenario
 
@@ -37,35 +35,6 @@ _EVIDENCE = {
 # Longer than anything in the guest waits for an answer of the host's.
 _HELD_UP_S = 0.3
 _SERIES = 3  # scenarios that fail one after the other: the machine is beyond help
-
-
-def _barred() -> str:
-    """What no installation mends; "" for nothing."""
-    if platform.machine() != "x86_64" or os.geteuid() != 0:
-        return "needs root on x86-64: Debian is unpacked into a directory"
-    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
-        return "no mount namespace can be made here"
-    return ""
-
-
-def _missing() -> str:
-    """Which programs are not installed; "" for none."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    missing = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
-    return f"{', '.join(missing)} not installed; `make setup` says how to get them" if missing else ""
-
-
-@pytest.fixture(scope="session")
-def guest_image() -> Image:
-    barred, missing = _barred(), _missing()
-    if barred:
-        pytest.skip(barred)
-    if missing:
-        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
-    try:
-        return image()
-    except subprocess.CalledProcessError as error:
-        pytest.fail(f"the image cannot be built: {' '.join(error.cmd)}\n{error.stderr}")
 
 
 @pytest.fixture(scope="session")
