@@ -104,6 +104,7 @@ class Machine:
         if "uart" in receivers:
             self._command += ["-device", "isa-serial,chardev=uart,index=1"]
         self._process: subprocess.Popen[bytes] | None = None
+        self._lines: list[Line] = []
         self._number = 0
 
     def __enter__(self) -> Self:
@@ -121,11 +122,11 @@ class Machine:
             os.setpriority(os.PRIO_PROCESS, self._process.pid, NICE)
             Path(f"/proc/{self._process.pid}/autogroup").write_text(str(NICE))
         try:
-            self._qmp = Line(self._directory / "qmp")
+            self._qmp = self._line("qmp")
             self._qmp.receive(_START_S)
             self.qmp("qmp_capabilities")
-            self._commands = Line(self._directory / "command")
-            self.clocks = Line(self._directory / "clocks")
+            self._commands = self._line("command")
+            self.clocks = self._line("clocks")
             self.await_boot()
         except BaseException:
             self.__exit__(None, None, None)
@@ -136,9 +137,16 @@ class Machine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         process, self._process = self._process, None
+        while self._lines:
+            self._lines.pop().close()
         if process is not None:
             process.kill()
             process.wait()
+
+    def _line(self, name: str) -> Line:
+        """One of QEMU's sockets, closed with the machine."""
+        self._lines.append(Line(self._directory / name))
+        return self._lines[-1]
 
     def await_boot(self) -> None:
         """Until the agent says hello, and systemd starts nothing any more but what waits for the time."""
