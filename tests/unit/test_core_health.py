@@ -3,7 +3,7 @@
 import pytest
 
 from refclock.core.seconds.health import Fault, ReceiverHealth
-from refclock.core.seconds.place import apart_m
+from refclock.core.seconds.place import Place, apart_m
 from refclock.units import NS_PER_S
 from refclock.wire.report import Health, Label, LeapInfo, Report, TimeOfDay
 
@@ -236,3 +236,33 @@ def test_a_fix_without_a_place_says_nothing_of_where_it_is():
     health.hear(at(44_916, 0), 2 * NS_PER_S)
     health.hear(Health("nmea", "GGA", 0, 1, fix=True), 3 * NS_PER_S)
     assert health.place.astray_m(3 * NS_PER_S) == 501
+
+
+@pytest.mark.parametrize(
+    ("latitude", "percent"),
+    [(5, 100), (15, 99), (25, 94), (35, 87), (45, 77), (55, 65), (65, 50), (75, 35), (85, 18)],
+)
+def test_a_degree_of_longitude_is_as_long_as_at_the_near_end_of_its_ten_degrees(latitude, percent):
+    """The cosine of 10 degrees is 0.985, and so on: rounded up, for a distance must not seem less."""
+    metres = -(-percent * 11_132 // 100)
+    for sign in (1, -1):
+        here, there = sign * latitude * 10**7, sign * min(latitude * 10**7 + 5_000, 90 * 10**7)
+        assert apart_m((here, 0), (there, 10**6)) == metres
+        assert apart_m((there, 10**6), (here, 0)) == metres
+
+
+def test_of_two_places_in_different_belts_the_one_nearer_to_the_equator_counts():
+    one, other = (9_999_999 * 10, 0), (10**8, 10**6)
+    assert apart_m(one, other) == apart_m(other, one) == 11_132
+
+
+def test_a_place_that_was_never_told_has_not_moved():
+    place = Place()
+    place.settle()
+    assert place.astray_m(0) == 0
+    late = 1000 * NS_PER_S
+    place.hear((0, 0), late)
+    assert place.astray_m(late) == 0  # nowhere is its place yet
+    place.settle()
+    place.hear((44_916, 0), late)
+    assert [place.astray_m(late + 10 * NS_PER_S), place.astray_m(late + 10 * NS_PER_S + 1)] == [501, 0]

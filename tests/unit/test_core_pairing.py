@@ -711,3 +711,46 @@ def test_a_message_from_just_before_a_named_pulse_is_not_of_its_burst():
     late = replace(GOOD, utc_s=UTC_S + 1)
     at_ns = BASE + 1000 * NS_PER_MS - 1
     assert told(bench.pairing.on_label(late, at_ns, at_ns, 3, RATE)) == [("label-conflict", 1)]
+
+
+def test_what_is_not_read_for_time_is_told_once_a_second():
+    pairing = Bench().pairing
+    assert pairing.on_foreign(BASE) == [Refused(BASE, "not-read", 0, 1)]
+    assert pairing.on_foreign(BASE + NS_PER_S - 1) == []
+    assert pairing.on_foreign(BASE + NS_PER_S) == [Refused(BASE + NS_PER_S, "not-read", 0, 1)]
+    assert pairing.on_foreign(BASE + 2 * NS_PER_S - 1) == []
+
+
+def test_what_is_not_read_for_time_is_passed_over_beside_labels():
+    bench = Bench()
+    bench.edge(0)
+    bench.label(150, 0)
+    assert bench.pairing.on_foreign(BASE + 3150 * NS_PER_MS - 1) == []
+    assert len(bench.pairing.on_foreign(BASE + 3150 * NS_PER_MS)) == 1
+
+
+@pytest.mark.parametrize("second60", [False, True])
+def test_a_message_on_time_with_nothing_waits_for_no_pulse_where_its_own_was_named(second60):
+    bench = Bench()
+    bench.edge(0)
+    assert len(bench.label(10, 0, mark=MARKED, second60=second60)) == 1
+    assert bench.label(600, 0, mark=MARKED, second60=second60) == []
+    assert bench.edge(1000) == []
+
+
+@pytest.mark.parametrize("timescale", ["utc", "unstated"])
+def test_where_the_operator_vouches_for_it_what_states_no_scale_is_utc_too(timescale):
+    bench = Bench()
+    vouched = parse_policy('[receiver]\ntimescale = "utc"\n[pps]\n')
+    bench.pairing = Pairing(vouched, True, bench.health)
+    bench.edge(0)
+    assert told(bench.label(100, 0, timescale=timescale)) == [("", 0)]
+
+
+@pytest.mark.parametrize(("at_ms", "alone"), [(3150, False), (3151, True)])
+def test_another_time_scale_speaks_alone_after_three_seconds(at_ms, alone):
+    bench = Bench()
+    bench.edge(0)
+    bench.label(150, 0)
+    refused = [Refused(BASE + at_ms * NS_PER_MS, "gps-time", 0, 1)]
+    assert bench.label(at_ms, 3, timescale="gps") == (refused if alone else [])

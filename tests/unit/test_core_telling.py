@@ -16,7 +16,7 @@ from refclock.core.telling.view import view
 from refclock.core.trust.vetting import Vetting
 from refclock.core.witness.ntp import Answer, Peer, Refusal
 from refclock.core.witness.realm import Kdc
-from refclock.model import Accuse, Decision, Mode, ModeChange, PhcReading, Publish, RtcTick, Withhold
+from refclock.model import Accuse, Decision, Mode, ModeChange, PhcReading, Publish, Request, RtcTick, Withhold
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S
 from refclock.wire.report import Label
@@ -383,3 +383,38 @@ def test_a_step_of_the_battery_clock_is_an_episode_that_somebody_may_be_named_fo
     refusals.note(Withhold(AT, "dwell", 1, 1), 0, list)
     refusals.accuse(Accuse(AT, "rtc", {"moved_ns": 5}))
     assert [one["accused"] for one in refusals.fields()] == [None, "rtc moved +5 ns", None]
+
+
+def test_each_decision_counts_and_what_is_asked_of_a_receiver_is_none():
+    diary = Diary()
+    for at_ns in (1, 2):
+        diary.note(Publish(at_ns, UTC, UTC, 0, 7), 0, list)
+        diary.note(Accuse(at_ns, "rtc", {"moved_ns": 5}), 0, list)
+        diary.note(Request(at_ns, "gps0", b"?"), 0, list)
+    assert diary.counters == {"published": 2, "withheld": 0, "accused": 2}
+    assert (diary.mode_reason, diary.mode_since_ns) == ("started", None)
+
+
+def test_an_alarm_of_the_system_clock_is_counted_and_withholds_nothing():
+    diary = Diary()
+    diary.note(Withhold(AT, "slew-left", 5, 1), 0, list)
+    assert diary.counters == {"published": 0, "withheld": 0, "accused": 0, "slew-left": 1}
+    assert diary.last_withhold is None
+    diary.note(Publish(AT, UTC, UTC, 0, 7), 0, list)
+    diary.note(Withhold(AT + 1, "slew-left", 5, 1), 0, list)
+    assert [one["count"] for one in diary.refusals.fields()] == [2]
+
+
+def test_the_latest_group_of_a_reason_is_the_one_that_goes_on():
+    refusals = Refusals()
+    for at_s in (0, 601, 602):
+        refusals.note(Withhold(AT + at_s * NS_PER_S, "quorum", 1, 1), 0, list)
+    assert [one["count"] for one in refusals.fields()] == [1, 2]
+
+
+def test_thirty_two_groups_are_kept_and_the_oldest_of_equals_goes_first():
+    refusals = Refusals()
+    for number in range(33):
+        refusals.note(Withhold(AT + number * 1000 * NS_PER_S, "quorum", 1, 1), 0, list)
+    kept = [one["first_raw_ns"] for one in refusals.fields()]
+    assert kept == [AT + number * 1000 * NS_PER_S for number in range(1, 33)]
