@@ -179,3 +179,11 @@ def test_the_bound_counts_from_the_first_second_that_was_kept():
     at(cesium, 300 * NS_PER_S, 300 * NS_PER_S, 11 * NS_PER_MS)
     assert cesium.bound_ns(RAW + 300 * NS_PER_S, 11 * NS_PER_MS) == 10_000 + 3
     assert cesium.bound_ns(RAW + 300 * NS_PER_S, 11 * NS_PER_MS - 7) == 10_000 + 3 + 7
+
+
+def test_the_distance_counts_from_the_first_second_that_was_kept_not_from_the_last():
+    cesium = heard(0)
+    cesium.apart_ns(second(0), EXACT)
+    for at_s, apart_ns in ((0, 30), (1, 90)):
+        at(cesium, at_s * NS_PER_S, at_s * NS_PER_S, apart_ns)
+    assert cesium.bound_ns(RAW, 100) == 70 + 10_000
