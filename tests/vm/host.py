@@ -41,6 +41,7 @@ def root_sets_the_clock(bench: Bench) -> str:
     bench.settled()
     before = bench.status()
     bench.run("date -s '+0.3 seconds' >/dev/null")
+    bench.rest(1)  # root's own step is not what is judged
     mark = bench.recorder.mark()
     status = bench.until("the step is seen", _counted("clock-step", before), 30)
     bench.fed()
@@ -75,6 +76,7 @@ def chronyd_killed(bench: Bench) -> str:
     bench.settled()
     before = bench.status()
     bench.run("date -s '-0.3 seconds' >/dev/null")
+    bench.rest(1)
     mark = bench.recorder.mark()
     bench.wait("chronyd slews", "chronyc -c tracking | awk -F, '{exit !($5*$5 > 0.01)}'", 60)
     bench.run("systemctl kill -s KILL --kill-who=main chrony")
