@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from refclock.core.effect.alarms import Alarms
 from refclock.core.effect.watch import SystemWatch
+from refclock.core.rules.reasons import REASONS
 from refclock.core.seconds.interval import RawRate
 from refclock.model import PortChange, SystemClock, Tick, Withhold
 from refclock.policy import PROFILES, parse_policy
@@ -180,6 +182,111 @@ def test_it_asks_to_be_woken_each_second_where_nothing_else_happens():
     assert clock.watch.wake_at() is None
     clock.wait()
     assert clock.watch.wake_at() == clock.raw_ns + NS_PER_S
+
+
+# ---- to the last unit -------------------------------------------------------------------------------
+
+
+def test_an_alarm_shows_the_worst_by_size_and_the_limit_of_now():
+    alarms = Alarms()
+    assert [one.value for one in alarms.judge(0, "clock-rate", 50, 40)] == [50]
+    assert alarms.judge(1, "clock-rate", -70, 45) == []
+    assert alarms.judge(2, "clock-rate", 60, 41) == []
+    known = REASONS["clock-rate"]
+    assert alarms.rows(7) == [
+        {
+            "reason": "clock-rate", "for_ns": 7, "worst_value": -70, "limit": 41, "unit": "ppt",
+            "words": known.words, "mend": known.mend,
+        }
+    ]  # fmt: skip
+
+
+def test_what_is_shown_of_a_clock_of_which_nothing_is_known():
+    assert Clock().told() == {
+        "rate_ppt": None, "rate_limit_ppt": 6_000 * PPT_PER_PPM, "kernel_ppt": None, "chronyd": None,
+        "steps": 0, "last_step_ns": None, "last_step_age_ns": None, "alarms": [],
+    }  # fmt: skip
+
+
+def test_a_rate_is_beyond_the_limit_by_a_ppt():
+    """Over 1000 s a nanosecond is a ppt; the stamps' 200 ns are 200 ppt, rounded up."""
+    within = 6_000 * PPT_PER_PPM + 100 * PPT_PER_PPM + 201
+    for rate_ppt, reasons_said in ((within, []), (within + 1, ["clock-rate"])):
+        clock = Clock()
+        clock.wait()
+        clock.rate_ppt = rate_ppt
+        assert [reason for reason, _ in clock.wait(1000 * NS_PER_S)] == reasons_said
+
+
+def test_stamps_that_hide_half_the_limit_are_still_good_for_a_rate():
+    clock = Clock()
+    clock.unc_ns = 4_500_000
+    clock.wait()
+    clock.wait(3 * NS_PER_S + 1)  # 9 ms of it are half of 6000 ppm to the ppt
+    assert clock.told()["rate_ppt"] == 0
+    clock = Clock()
+    clock.unc_ns = 2_000_000
+    clock.wait()
+    clock.wait()  # 4000 ppm
+    assert clock.told()["rate_ppt"] is None
+
+
+def test_a_frequency_is_a_slew_from_20_ppm_on():
+    clock = Clock(rate=RawRate(0, 0))
+    clock.watch.on_chronyd(False)
+    assert clock.wait() == [], "nobody has looked yet"
+    assert clock.look(freq_ppm=20) == []
+    assert clock.look(freq_ppm=-20) == []
+    assert clock.look(freq_ppm=21) == [("slew-left", 21 * PPT_PER_PPM)]
+
+
+def _set(clock, unc_ns, moved_ns, passed_ns=NS_PER_S):
+    """What a look says that counts one more setting; its own stamp is ``unc_ns`` wide."""
+    clock.raw_ns += passed_ns
+    event = SystemClock(
+        clock.raw_ns, clock.real_ns + passed_ns + moved_ns, unc_ns, 0, 10_000, 64, 1, 37, "tsc", "boot",
+        clock_sets=1,
+    )  # fmt: skip
+    return clock.watch.set_ns(event)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_step_is_told_where_stamps_and_100_ppm_do_not_explain_it(sign):
+    unsure = 100 + 300 + 100_000
+    for moved, told in ((unsure, 0), (unsure + 1, unsure + 1)):
+        clock = Clock()
+        clock.look(sets=0)
+        assert _set(clock, 300, sign * moved) == sign * told
+
+
+def test_a_look_that_was_overtaken_tells_no_step_of_its_own():
+    """The counter may seem to go back by less than a second, as events of two ports overtake each other."""
+    clock = Clock()
+    clock.look(sets=0)
+    assert _set(clock, 100, 50_000, -NS_PER_S // 2) == 0
+
+
+def test_without_a_count_or_a_first_look_nobody_knows_that_the_clock_was_set():
+    clock = Clock()
+    clock.wait()
+    for sets, stepped_ms in ((7, 5), (None, -20), (7, 60)):
+        clock.look(sets=sets, stepped_ns=stepped_ms * NS_PER_MS)
+        assert clock.told()["steps"] == 0
+    clock.watch.begin_anew()
+    clock.look(sets=8, stepped_ns=5 * NS_PER_MS)
+    assert clock.told()["steps"] == 0, "nothing to hold it against"
+
+
+def test_right_after_a_step_the_kernels_own_rate_stands_for_the_measured_one():
+    clock = Clock()
+    clock.rate_ppt = 50_000 * PPT_PER_PPM
+    clock.look(sets=0, tick_us=10_500)
+    clock.look(sets=1, tick_us=10_500, stepped_ns=NS_PER_S)
+    assert clock.told()["steps"] == 1
+    clock.look(NS_PER_S // 3, sets=2, tick_us=10_500)
+    assert clock.told()["steps"] == 1, "it was set to what it showed"
+    clock.look(NS_PER_S // 3, sets=3, tick_us=10_500, stepped_ns=-NS_PER_S)
+    assert clock.told()["steps"] == 2
 
 
 # ---- in the bridge -----------------------------------------------------------------------------------
