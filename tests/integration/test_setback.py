@@ -479,7 +479,8 @@ def test_the_commands_for_a_unit_stop_it_keep_it_stopped_and_start_it_again(requ
     unit = f"trial-kdc-{os.getpid()}.service"
     home = tmp_path / "data/systemd/user"
     home.mkdir(parents=True)
-    (home / unit).write_text("[Service]\nExecStart=/bin/sleep 1000\n")
+    # Type=exec: "active" once it is sleep, and not systemd's own child still.
+    (home / unit).write_text("[Service]\nType=exec\nExecStart=/bin/sleep 1000\n")
     manager = Manager(tmp_path)
     try:
         manager.until("default.target", "active", 60)
