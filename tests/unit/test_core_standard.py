@@ -8,7 +8,7 @@ from refclock.core.seconds.health import Fault, ReceiverHealth
 from refclock.core.seconds.interval import Interval, RawRate
 from refclock.core.seconds.leap import LeapSecond, LeapSeconds
 from refclock.core.seconds.line import Line
-from refclock.core.seconds.pairing import Edge, Second
+from refclock.core.seconds.pairing import Edge, Refused, Second
 from refclock.core.seconds.standard import Standard
 from refclock.core.witness.companion import Companion
 from refclock.model import Accuse, Mode, Publish, SerialBytes, Withhold
@@ -55,12 +55,20 @@ class Bench:
         pairs = zip(self.off_ns, self.halves, strict=True)
         return [Interval(si + off - half, si + off + half, raw_ns) for off, half in pairs]
 
+    def pulse(self, at_ns: int, counted: tuple[int, int] | None = None, rate: RawRate = SURE) -> list[Any]:
+        """A pulse, and all that is said of it."""
+        self.number += 1
+        edge = Edge(at_ns, 5, at_ns + 7)
+        return self.standard.on_edge(edge, self.number, rate, counted, self.told(at_ns))
+
     def edge(self, at_ms: int, counted: tuple[int, int] | None = None, rate: RawRate = SURE) -> list[Any]:
         """A pulse: its second (relative to ``UTC_S``), or reason and value."""
-        self.number += 1
-        at = at_ms * MS
-        found = self.standard.on_edge(Edge(at, 5, at + 7), self.number, rate, counted, self.told(at))
-        return [one.utc_s - UTC_S if isinstance(one, Second) else (one.reason, one.value) for one in found]
+        return brief(self.pulse(at_ms * MS, counted, rate))
+
+
+def brief(found: list[Any]) -> list[Any]:
+    """The seconds (relative to ``UTC_S``), or reasons and values."""
+    return [one.utc_s - UTC_S if isinstance(one, Second) else (one.reason, one.value) for one in found]
 
 
 def test_two_sharp_witnesses_name_a_pulse():
@@ -94,6 +102,41 @@ def test_a_pulse_that_does_not_lie_on_a_second_is_none():
     assert bench.edge(0) == [("numbering-phase", 40 * MS - 40)]
 
 
+@pytest.mark.parametrize(("half_ns", "found"), [(250 * MS - 6, 0), (250 * MS - 5, ("numbering", 1))])
+def test_a_quarter_of_a_second_with_the_pulse_s_own_doubt_is_too_wide(half_ns, found):
+    bench = Bench()
+    bench.halves[1] = half_ns
+    assert bench.edge(0) == [found]
+
+
+@pytest.mark.parametrize(("half_ms", "found"), [(49, 0), (50, ("numbering", 1))])
+def test_a_tighter_quorum_limit_holds_for_those_who_number_too(half_ms, found):
+    bench = Bench(PULSE + "[limits]\nwarm_quorum_ms = 50\n")
+    bench.halves[1] = half_ms * MS
+    assert bench.edge(0) == [found]
+
+
+@pytest.mark.parametrize(("off_s", "apart_s"), [([0, 0, 2], 2), ([0, 1, 3], 3), ([-1, 0, 0], 1)])
+def test_one_of_three_who_names_another_second_is_one_too_many(off_s, apart_s):
+    bench = Bench()
+    bench.off_ns, bench.halves = [off * NS_PER_S for off in off_s], [5 * MS] * 3
+    assert bench.pulse(0) == [Refused(0, "numbering-conflict", apart_s, 0)]
+
+
+@pytest.mark.parametrize(("beside_ns", "found"), [(5, 0), (6, ("numbering-phase", 6))])
+def test_a_pulse_may_lie_beside_what_is_told_by_its_own_doubt(beside_ns, found):
+    bench = Bench()
+    bench.off_ns[0] = 40 + 5 * MS + beside_ns
+    assert bench.edge(0) == [found]
+
+
+@pytest.mark.parametrize("beside_ns", [-10, 10])
+def test_the_nearest_second_is_that_of_the_pulse_without_its_delay(beside_ns):
+    bench = Bench()
+    bench.off_ns, bench.halves = [500 * MS + 40 + beside_ns] * 2, [5 * MS] * 2
+    assert bench.edge(0) == [("numbering-phase", 495 * MS - 10)]
+
+
 def test_once_trusted_the_counter_counts_and_nobody_is_asked():
     bench = Bench()
     bench.standard.expect(0)
@@ -110,9 +153,20 @@ def test_where_the_counter_is_unsure_it_does_not_count():
     assert bench.edge(125_001_000, since, rate) == [("numbering-lost", 250_002_000)]
 
 
+@pytest.mark.parametrize(("last_ns", "second"), [(500 * MS + 39, 1), (500 * MS + 40, 2)])
+def test_it_counts_from_the_last_second_without_the_pulse_s_delay(last_ns, second):
+    assert Bench().edge(1000, (0, UTC_S * NS_PER_S + last_ns)) == [second]
+
+
+def test_it_counts_backwards_no_surer_than_forwards():
+    since, rate = (125_001 * NS_PER_S, (UTC_S + 125_001) * NS_PER_S), RawRate(0, 10**6)
+    assert Bench().edge(1000, since, rate) == [1]
+    assert Bench().edge(0, since, rate) == [("numbering-lost", 250_002_000)]
+
+
 def test_a_standard_with_a_line_must_say_on_it_whether_it_is_locked():
     bench = Bench(PULSE.replace("pps-only", "prs10"))
-    assert bench.edge(0) == [("standard-unknown", 0)]
+    assert bench.pulse(0) == [Refused(0, "standard-unknown", 0, 1)]
     bench.health.hear(Health("x", "y", 0, 1, locked=True), 500 * MS)
     assert bench.edge(1000) == [1]
     assert bench.health.fault(NS_PER_S) is None
@@ -125,10 +179,40 @@ def test_a_standard_with_a_line_must_say_on_it_whether_it_is_locked():
 def test_pulses_are_ordered_and_missed_ones_counted():
     bench = Bench()
     assert bench.edge(1000) == [1]
-    assert bench.edge(1000) == [("edge-order", 0)]
+    assert bench.pulse(NS_PER_S) == [Refused(NS_PER_S, "edge-order", 0, 1)]
     bench.number += 2
     assert bench.edge(4000) == [4]
     assert bench.standard.missed_edges == 3
+    assert bench.edge(5000) == [5]
+    assert bench.standard.missed_edges == 3
+    bench.number += 1
+    assert bench.edge(7000) == [7]
+    assert bench.standard.missed_edges == 4
+
+
+def test_where_the_kernel_counts_pulses_anew_none_was_missed():
+    bench = Bench()
+    bench.number = 70
+    bench.edge(1000)
+    bench.number = 0
+    bench.edge(2000)
+    assert bench.standard.missed_edges == 0
+
+
+def test_a_grid_may_lie_anywhere_on_the_counter():
+    bench = Bench()
+    bench.off_ns = [-300 * MS, -300 * MS]
+    for second in range(3):
+        assert bench.edge(1000 * second + 300) == [second]
+        bench.standard.expect((1000 * second + 300) * MS)
+
+
+@pytest.mark.parametrize(("off_ns", "found"), [(10 * MS + 1, [1]), (10 * MS + 2, [])])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_end_of_the_window_belongs_to_it(off_ns, sign, found):
+    bench = Bench(PULSE + "[limits]\nmask1_rate_ppt = 1\n")  # that is one nanosecond
+    bench.standard.expect(0)
+    assert brief(bench.pulse(NS_PER_S + sign * off_ns, (0, UTC_S * NS_PER_S + 40))) == found
 
 
 def test_a_pulse_beside_the_right_one_is_left_out_before_and_after_it():
@@ -153,16 +237,49 @@ def test_a_pulse_in_the_wrong_place_and_none_in_the_right_one():
     assert bench.edge(4900) == [("edge-window", 100 * MS)]
     bench.standard.expect(None)
     assert bench.edge(6000) == [6]
+    bench.standard.expect(6 * NS_PER_S)
+    assert bench.edge(7000) == [7]  # and of the pulse at 4900 nothing more is said
+
+
+@pytest.mark.parametrize("off_ms", [-100, 100])
+def test_a_pulse_that_is_late_says_that_the_standard_is_behind(off_ms):
+    bench = Bench(PULSE + "[limits]\nmask1_rate_ppt = 1\n")
+    bench.standard.expect(0)
+    at_ns = NS_PER_S + off_ms * MS
+    bench.pulse(at_ns)
+    refused, _ = bench.pulse(2 * NS_PER_S)
+    assert refused == Refused(at_ns, "edge-window", 100 * MS, 10 * MS + 1, moved_ns=-off_ms * MS)
+
+
+@pytest.mark.parametrize(("at_ns", "reason"), [(500 * MS, "edge-extra"), (500 * MS - 1, "edge-window")])
+def test_a_pulse_midway_is_one_too_many_of_the_later_second(at_ns, reason):
+    bench = Bench()
+    bench.standard.expect(0)
+    assert bench.pulse(at_ns) == []
+    assert bench.edge(1000) == [(reason, at_ns), 1]
 
 
 def test_two_pulses_in_one_window_cast_doubt_on_those_that_follow():
     bench = Bench()
     assert bench.edge(0) == [0]
     bench.standard.expect(0)
-    assert bench.edge(1) == [("edge-ambiguous", 2)]
+    assert bench.pulse(MS) == [Refused(MS, "edge-ambiguous", 2, 1)]
     assert bench.edge(10_000) == [("edge-ambiguous", 2)]
     assert bench.edge(11_000) == [11]
     assert bench.standard.extra_edges == 1
+    assert bench.edge(11_001) == [("edge-ambiguous", 2)]
+    assert bench.standard.extra_edges == 2
+
+
+@pytest.mark.parametrize(
+    ("at_ns", "found"), [(10 * NS_PER_S, 10), (10 * NS_PER_S - 1, ("edge-ambiguous", 2))]
+)
+def test_the_doubt_lasts_ten_seconds(at_ns, found):
+    bench = Bench()
+    bench.edge(0)
+    bench.standard.expect(0)
+    bench.pulse(MS)
+    assert brief(bench.pulse(MS + at_ns)) == [found]
 
 
 def test_a_stray_pulse_is_forgotten_with_the_clock_that_stamped_it():
