@@ -13,22 +13,29 @@ from refclock.model import (
     PortChange,
     PpsEdge,
     Publish,
+    Request,
     RtcTick,
     SerialBytes,
+    SerialSent,
     SystemClock,
     Tick,
     Withhold,
 )
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S
+from refclock.wire.ubxconfig import frame
 from tests.unit.test_core_host import BEGIN_S, BUILD_S, KDC, Host, burst, only
+from tests.unit.test_core_polled import HP, PRS10
+from tests.unit.test_core_standard import COMPANION, TEXT
 from tests.unit.test_foreign import SIRF
+from tests.unit.test_ubx import TIMELS, timels
 
 AT = 10**13
 MS = NS_PER_MS
 UTC = BEGIN_S * NS_PER_S
 NO_PPS = KDC.replace('[pps]\ndevice = "/dev/pps0"\n', "")
 CESIUM = KDC.replace("[rtc]", '[cesium]\nedge = "clear"\n[rtc]') + "[limits]\nrtc_error_ms = 200\n"
+CONFIGURED = KDC + '[receiver]\nprotocol = "ubx"\nconfigure = true\n'
 PRIMARY = 'profile = "kdc-cesium"\n[receiver]\nprotocol = "none"\n[cesium]\nedge = "clear"\n'
 
 
@@ -47,6 +54,15 @@ class Door:
         """Time passes."""
         return self.bridge.step(Tick(*self.stamp(at_ms)))
 
+    def set_clock(self, at_ms: int) -> list[Decision]:
+        """Somebody sets the system clock a second ahead."""
+        raw, real, unc = self.stamp(at_ms)
+        return self.bridge.step(Tick(raw, real + NS_PER_S, unc))
+
+    def hear(self, at_ms: int, data: bytes, port: str = "gps0") -> list[Decision]:
+        """Bytes on a port."""
+        return self.bridge.step(SerialBytes(*self.stamp(at_ms), port, data))
+
     def edge(self, at_ms: int, port: str = "pps0", kind: str = "assert", age_ns: int = 0) -> list[Decision]:
         """A pulse that is fetched at once, or after a while."""
         self.number += 1
@@ -55,12 +71,17 @@ class Door:
 
     def say(self, at_ms: int, label_s: int, port: str = "gps0") -> list[Decision]:
         """What a receiver says of a second."""
-        return self.bridge.step(SerialBytes(*self.stamp(at_ms), port, burst(BEGIN_S + label_s)))
+        return self.hear(at_ms, burst(BEGIN_S + label_s), port)
 
     def second(self, at_s: int, pulse: str = "pps0", line: str = "gps0", kind: str = "assert") -> list[str]:
         """A pulse and its label 100 ms later; the reasons that came up."""
         found = self.edge(at_s * 1000, pulse, kind) + self.say(at_s * 1000 + 100, at_s, line)
         return [one.reason for one in found if isinstance(one, Withhold)]
+
+
+def withheld(found: list[Decision]) -> list[str]:
+    """The reasons of what was refused, in order."""
+    return [one.reason for one in only(found, Withhold)]
 
 
 # ---- ports -----------------------------------------------------------------------------------
@@ -116,6 +137,38 @@ def test_a_cesium_that_is_the_receiver_is_heard_on_its_own_port_only():
     assert [one.reason for one in only(Door().edge(0, "cs0"), Withhold)] == []
 
 
+def test_a_cesium_of_which_nothing_is_configured_gives_rising_edges():
+    door = Door('profile = "kdc-cesium"\n' + KDC)
+    cesium = door.bridge.vetting.witnesses.cesium
+    assert cesium is not None
+    door.edge(0, "cs0", "clear")
+    assert cesium.age_ns(AT) is None
+    door.edge(0, "cs0", "assert")
+    assert cesium.age_ns(AT) == 0
+
+
+def test_a_companion_is_heard_on_its_own_port_and_nobody_else_there():
+    door = Door(PRS10 + COMPANION)
+    companion = door.bridge.vetting.witnesses.companion
+    assert withheld(door.say(100, 0, "gps0")) == []
+    assert companion.age_ns(AT + 100 * MS) is None
+    assert withheld(door.say(200, 0, "num0")) == []
+    assert companion.age_ns(AT + 200 * MS) == 0
+    # Without one in the configuration that port is a receiver's like any other.
+    assert Door().second(0, line="num0") == ["dwell"]
+
+
+def test_a_standard_without_a_line_is_deaf_to_what_comes_on_one():
+    assert Door(TEXT).say(100, 0) == []
+
+
+@pytest.mark.parametrize(("port", "chronyd"), [("chronyd0", False), ("gps0", None)])
+def test_whether_a_chronyd_is_there_is_told_by_its_own_port_only(port, chronyd):
+    door = Door()
+    door.bridge.step(PortChange(*door.stamp(0), port, False, ""))
+    assert door.bridge.effect.fields(AT)["chronyd"] is chronyd
+
+
 # ---- pulses -----------------------------------------------------------------------------------
 
 
@@ -163,6 +216,40 @@ def test_pulses_from_before_a_step_are_forgotten_with_it_and_chrony_s_reports_as
     assert [one.reason for one in only(found, Withhold)] == ["no-edge"]
 
 
+@pytest.mark.parametrize(
+    ("stepped", "reasons"), [(False, ["edge-window", "numbering"]), (True, ["numbering"])]
+)
+def test_a_standard_s_stray_pulse_is_told_by_the_next_one_unless_the_clock_was_set_between(stepped, reasons):
+    door = Door(TEXT)
+    door.bridge.vetting.grid_ns = AT
+    assert withheld(door.edge(0)) == ["numbering"]
+    assert door.edge(1400) == []
+    raw, real, unc = door.stamp(3000)
+    if stepped:
+        assert withheld(door.set_clock(1500)) == ["clock-step"]
+        real += NS_PER_S
+    found = door.bridge.step(PpsEdge(raw, real, unc, "pps0", "assert", 3, real))
+    assert withheld(found) == reasons
+
+
+def test_a_clock_that_was_set_by_less_than_a_slew_may_move_it_is_told_by_the_kernel_s_count():
+    door = Door()
+    assert identity(door, 0, clock_sets=0) == []
+    raw, real, unc = door.stamp(500)
+    look = SystemClock(raw, real + 3 * MS, unc, 0, 10_000, 64, 0, 37, "tsc", "boot", 0, 1)
+    assert [(one.reason, one.value) for one in only(door.bridge.step(look), Withhold)] == [
+        ("clock-step", 3 * MS)
+    ]
+
+
+def test_a_pulse_that_shows_that_there_are_pulses_is_the_first_that_is_counted():
+    door = Door(NO_PPS)
+    door.edge(0)
+    door.number += 3
+    door.edge(4000)
+    assert door.bridge.pairing.missed_edges == 3
+
+
 def test_a_tick_of_the_battery_clock_is_seen_later_than_it_came_and_steps_nothing():
     door = Door()
     door.tick(1000)
@@ -180,6 +267,95 @@ def test_messages_that_are_not_read_for_time_are_told():
     assert [one.reason for one in only(found, Withhold)] == ["not-read"]
 
 
+def test_what_is_not_read_takes_nothing_back_of_what_was_heard_with_it():
+    door = Door()
+    door.edge(0)
+    assert withheld(door.hear(100, burst(BEGIN_S) + SIRF)) == ["dwell"]
+
+
+def test_all_that_one_message_decides_is_told():
+    door = Door()
+    door.second(0)
+    for at_ms in (1000, 1300, 1450):
+        door.edge(at_ms)
+    assert withheld(door.say(1500, 1))[:2] == ["edge-extra", "edge-extra"]
+
+
+def test_a_leap_second_is_announced_by_the_receiver_and_no_word_of_time():
+    door = Door(KDC + '[receiver]\nprotocol = "ubx"\n')
+    assert door.hear(0, frame(TIMELS, timels(change=1, week=1929, day=7))) == []
+    told = door.bridge.vetting.witnesses.leap.announced
+    assert told is not None
+    assert (told.at_s, told.change) == (1_483_228_800, 1)
+
+
+def test_a_day_that_neither_this_year_nor_the_next_has_is_refused_by_its_number():
+    door = Door(KDC + '[receiver]\nprotocol = "truetime"\ntimescale = "utc"\n')
+    (told,) = only(door.hear(100, b"\x01366:12:00:00 \r\n"), Withhold)
+    assert (told.raw_ns, told.reason, told.value, told.limit) == (AT + 100 * MS, "year-unknown", 366, 365)
+
+
+@pytest.mark.parametrize(("utc", "needed_s"), [(True, 120), (None, 1800)])
+def test_only_a_receiver_that_has_its_leap_count_from_the_satellites_is_believed_soon(utc, needed_s):
+    told = only(Host(utc=utc).second(40), Withhold)[-1]
+    assert (told.reason, told.limit) == ("dwell", needed_s * NS_PER_S)
+
+
+@pytest.mark.parametrize(
+    ("mode", "settles"),
+    [(Mode.COLD, True), (Mode.ACQUIRING, True), (Mode.VETTED, False), (Mode.LOCKED, False)],
+)
+def test_an_antenna_s_place_is_where_it_is_until_it_is_trusted(mode, settles):
+    door = Door()
+    place = door.bridge.health.place
+    place.hear((0, 0), AT)
+    place.settle()
+    place.hear((10_000_000, 0), AT)
+    door.bridge.vetting.mode = mode
+    door.edge(0)
+    assert (place.astray_m(AT) == 0) is settles
+
+
+# ---- what is asked -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("answer", "locked"), [(b"1\r", True), (b"0\r", False)])
+def test_an_answer_is_heard_in_the_light_of_its_question(answer, locked):
+    door = Door(PRS10)
+    (asked,) = only(door.tick(0), Request)
+    assert asked.data.endswith(b"LO?\r")
+    door.bridge.step(SerialSent(*door.stamp(1), "gps0", asked.data))
+    door.hear(10, answer)
+    assert door.bridge.health.locked(AT + 10 * MS) is locked
+
+
+def test_questions_that_have_a_phase_are_asked_that_long_after_a_pulse():
+    door = Door(HP)
+    door.edge(400)
+    asked = [(at_ms, one.data) for at_ms in range(410, 6000, 10) for one in only(door.tick(at_ms), Request)]
+    coded = [at_ms % 1000 for at_ms, data in asked if b"TCODE" in data]
+    assert len(coded) > 2
+    assert set(coded) == {550}
+
+
+@pytest.mark.parametrize("text", [HP, CONFIGURED])
+def test_a_question_is_asked_beside_all_else_that_is_decided(text):
+    door = Door(text)
+    door.bridge.step(PortChange(*door.stamp(0), "gps0", False, ""))
+    door.bridge.step(PortChange(*door.stamp(1), "gps0", True, ""))
+    found = door.set_clock(1001)
+    assert [type(one) for one in found] == [Withhold, Request]
+
+
+def test_what_is_refused_before_the_system_clock_was_seen_has_no_time_of_it():
+    door = Door(CONFIGURED)
+    for at_s in range(0, 20, 2):
+        raw, real, unc = door.stamp(at_s * 1000)
+        door.bridge.step(RtcTick(raw, real, unc, "rtc0", BEGIN_S + at_s))
+    (group,) = door.bridge.diary.refusals.fields()
+    assert (group["reason"], group["first_real_ns"]) == ("configure-silent", 0)
+
+
 # ---- the counter -------------------------------------------------------------------------------------
 
 
@@ -195,6 +371,23 @@ def test_events_may_be_a_second_out_of_order_and_no_more(back_ns, anew):
     assert changes == ([(Mode.ACQUIRING, "the raw counter went backwards")] if anew else [])
     assert (door.bridge.health.valid(AT + 100 * MS) is None) is anew
     assert door.bridge.step(Tick(raw - NS_PER_S, real - NS_PER_S, unc)) == []
+
+
+def test_a_counter_that_began_anew_goes_on_from_there():
+    door = Door()
+    door.tick(9000)
+    door.tick(0)
+    assert door.bridge.effect.wake_at() == AT + NS_PER_S
+    door.bridge.vetting.mode = Mode.VETTED
+    assert only(door.tick(100), ModeChange) == []
+
+
+def test_silence_ends_a_dwell_by_the_passing_of_time_alone():
+    door = Door()
+    door.second(0)
+    at_ms = door.bridge.policy.limits.missing_after_ns // MS
+    assert door.tick(at_ms - 1) == []
+    assert [(one.after, one.reason) for one in only(door.tick(at_ms), ModeChange)] == [(Mode.COLD, "silence")]
 
 
 def identity(door: Door, at_ms: int, **change: Any) -> list[Decision]:
@@ -221,6 +414,22 @@ def test_another_counter_begins_trust_anew_and_another_clocksource_voids_its_rat
     assert changes == ([] if reason is None else [reason])
     assert door.bridge.vetting.witnesses.rate.enrolled is enrolled
     assert only(identity(door, 2000, **change), ModeChange) == []
+
+
+def test_the_first_look_at_the_kernel_s_clock_changes_nothing():
+    door = Door()
+    door.bridge.vetting.mode = Mode.VETTED
+    assert identity(door, 0) == []
+
+
+def test_another_counter_takes_nothing_back_of_what_was_found_with_it():
+    door = Door()
+    identity(door, 0)
+    door.bridge.step(RtcTick(*door.stamp(100), "rtc0", BEGIN_S))
+    door.bridge.vetting.mode = Mode.VETTED
+    found = door.bridge.step(SystemClock(*door.stamp(200), 0, 10_000, 0, 0, 37, "tsc", "other"))
+    assert withheld(found) == ["rtc-follows-system"]
+    assert [one.reason for one in only(found, ModeChange)] == ["boot_id changed"]
 
 
 def test_a_memory_waits_for_the_counter_s_identity_and_is_kept_until_then():
@@ -261,8 +470,12 @@ def test_a_rearm_says_the_operator_s_words_in_one_line(reason, words):
 
 
 def test_a_command_that_nobody_knows_does_nothing():
-    door = Door()
-    assert door.bridge.step(Command(*door.stamp(0), "dance", {"reason": "joy"})) == []
+    door, month = Door(), 1_806_537_600
+    table = {"expires_s": month + 1, "steps": [[BUILD_S, 37], [month, 38]]}
+    assert door.bridge.step(Command(*door.stamp(0), "dance", {"reason": "joy"} | table)) == []
+    leap = door.bridge.vetting.witnesses.leap
+    leap.confirm(BEGIN_S + 86_400, 0, 0, 3)
+    assert leap.confirmed == []
 
 
 def test_a_leap_table_is_loaded_as_far_as_it_is_one():
@@ -309,6 +522,16 @@ def test_the_view_counts_pulses_that_were_too_many_and_too_few():
     assert counters["dwell"] == 1
 
 
+def test_the_view_counts_a_standard_s_pulses_as_well():
+    door = Door(TEXT)
+    door.edge(0)
+    door.number += 2
+    door.edge(3000)
+    counters = door.bridge.view(AT + 3 * NS_PER_S)["counters"]
+    assert isinstance(counters, dict)
+    assert (counters["extra_edges"], counters["missed_edges"]) == (0, 2)
+
+
 def test_it_is_to_be_woken_for_whatever_is_due_first():
     door = Door()
     assert door.bridge.wake_at() is None
@@ -320,7 +543,7 @@ def test_it_is_to_be_woken_for_whatever_is_due_first():
     system = door.bridge.effect.wake_at()
     assert system is not None
     assert door.bridge.wake_at() == min(deadline, system)
-    asked = Door(KDC + '[receiver]\nprotocol = "ubx"\nconfigure = true\n')
+    asked = Door(CONFIGURED)
     assert asked.bridge.wake_at() == NS_PER_S
     asked.bridge.step(PortChange(*asked.stamp(0), "gps0", True, ""))
     assert asked.bridge.wake_at() == AT + NS_PER_S
