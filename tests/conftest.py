@@ -1,5 +1,6 @@
 """Fixtures that every kind of test shares."""
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -12,6 +13,8 @@ from types import ModuleType
 
 import pytest
 from hypothesis import settings
+
+from refclock.cli import VERBS
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI") == "true"
@@ -26,6 +29,11 @@ settings.load_profile("ci" if IN_CI else "default")
 
 # Whoever starts the tests in the background may have them ignore an interrupt, and their children with them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A verb is imported when it is called. Were that in a test that patches a constant, the verb would keep what
+# the constant was then.
+for _verb in VERBS:
+    importlib.import_module(f"refclock.cli.{_verb}")
 
 
 @pytest.fixture(scope="session")

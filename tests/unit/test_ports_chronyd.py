@@ -8,10 +8,12 @@ import pytest
 import sysv_ipc
 
 from refclock.errors import PortError
+from refclock.ports import stamp
 from refclock.ports.chronyd import ChronydPort
 from refclock.sinks.chrony_shm import ChronyShm
 from refclock.sinks.chrony_sock import ChronySock
 from refclock.stage.site import claim_unit, remove_segment
+from refclock.units import NS_PER_S
 from refclock.wire import shm
 
 
@@ -70,6 +72,23 @@ def test_whoever_is_bound_to_the_socket_is_there(tmp_path):
     # Killed, chronyd leaves its socket behind, and our line to it looks as if it were connected.
     assert "refused" in way.unheard()
     way.close()
+
+
+def test_a_chronyd_that_comes_late_is_noticed_within_a_second(sink):
+    way, unit = sink
+    way.open()
+    port = ChronydPort([way.unheard])
+    port.try_open()
+    for _ in range(6):
+        assert _look(port) == []
+    due = port.wake_at()
+    assert due is not None
+    assert due - stamp.raw() <= NS_PER_S
+    reader = sysv_ipc.SharedMemory(shm.key_of(unit))
+    (up,) = _look(port)
+    assert up.up
+    reader.detach()
+    port.close()
 
 
 def test_one_way_that_is_listened_to_suffices():

@@ -48,9 +48,12 @@ class Port(Protocol):
 class DevicePort:
     """The life that all ports share: down, retry after 1 s, 2 s, 4 s, ... 10 s, up, lost, down.
 
-    A subclass provides ``_open`` and ``_shut``, and what it does while it is up: ``on_ready``, ``_timer``
-    and ``_wake_ns`` (its next timer, CLOCK_MONOTONIC_RAW ns, or None).
+    ``longest_retry_ns`` is for a subclass that cannot wait so long. A subclass provides ``_open`` and
+    ``_shut``, and what it does while it is up: ``on_ready``, ``_timer`` and ``_wake_ns`` (its next timer,
+    CLOCK_MONOTONIC_RAW ns, or None).
     """
+
+    longest_retry_ns = RETRY_LONGEST_NS
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -135,4 +138,4 @@ class DevicePort:
         self._up, self._wake_ns, self._reason = False, None, reason
         self._shut()
         self._retry_at_ns = stamp.raw() + self._retry_ns
-        self._retry_ns = min(2 * self._retry_ns, RETRY_LONGEST_NS)
+        self._retry_ns = min(2 * self._retry_ns, self.longest_retry_ns)
