@@ -70,6 +70,20 @@ def show(value: int, unit: str) -> str:
     return show_rate(value) if unit == "ppt" else f"{value} {unit}".rstrip()
 
 
+def show_length(seconds: int) -> str:
+    """A length of time for people, in its two largest units: ``3 d 4 h``, ``1 min 1 s``, ``59 s``."""
+    units = ((S_PER_DAY, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+    for unit, name, smaller, less in units:
+        if seconds >= unit:
+            return f"{seconds // unit} {name} {seconds % unit // smaller} {less}"
+    return f"{seconds} s"
+
+
+def printable(value: object) -> str:
+    """A text that came from elsewhere, so that it cannot drive a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in str(value))
+
+
 def _scaled(size: int, units: tuple[tuple[int, str], ...]) -> str:
     """A size in the largest unit of which it has a whole one; the last is the least, and written out."""
     for unit, name in units[:-1]:

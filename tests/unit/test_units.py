@@ -8,9 +8,11 @@ from refclock.units import (
     NS_PER_S,
     PPT_ONE,
     nearest_second,
+    printable,
     rate_ppt,
     scale_down,
     scale_up,
+    show_length,
     show_ns,
 )
 
@@ -62,3 +64,25 @@ def test_the_nearest_second_is_within_half_a_second(instant):
 )
 def test_durations_for_people(value, shown):
     assert show_ns(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (86_399, "23 h 59 min"),
+        (86_400, "1 d 0 h"),
+        (10**7, "115 d 17 h"),
+    ],
+)
+def test_a_length_of_time_for_people(seconds, shown):
+    assert show_length(seconds) == shown
+
+
+@pytest.mark.parametrize(("text", "shown"), [("a\x1b[2J\n", "a?[2J?"), ("é", "é"), (None, "None")])
+def test_what_others_say_cannot_drive_a_terminal(text, shown):
+    assert printable(text) == shown

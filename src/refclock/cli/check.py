@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from refclock.cli.configfile import config_argument, read_config
 from refclock.cli.findings import examine
 from refclock.finding import FAIL, WARN, Finding
+from refclock.units import printable
 
 EXAMPLE = "refclock check --config /etc/refclock/receiver.toml"
 _WIDTH = 80
@@ -35,7 +36,7 @@ def rows(findings: Iterable[Finding], clauses: bool = False) -> list[str]:
     finding, and below how to mend it."""
     lines = []
     for finding in findings:
-        what, found = _clean(finding.what), _clean(finding.found)
+        what, found = printable(finding.what), printable(finding.found)
         left = f"{finding.verdict:<{_VERDICT}} "
         if clauses:
             left += f"{finding.clause or '-':<{_CLAUSE}} "
@@ -48,7 +49,7 @@ def rows(findings: Iterable[Finding], clauses: bool = False) -> list[str]:
         texts = textwrap.wrap(found, room, break_on_hyphens=False)
         if finding.mend:
             texts += textwrap.wrap(
-                _clean(finding.mend),
+                printable(finding.mend),
                 room,
                 initial_indent="-> ",
                 subsequent_indent="   ",
@@ -58,11 +59,6 @@ def rows(findings: Iterable[Finding], clauses: bool = False) -> list[str]:
             lines.append(f"{head:<{len(left) + _WHAT}} {text}")
             head = ""
     return lines
-
-
-def _clean(text: str) -> str:
-    """Device names and files are others' words: they must not drive the terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def count(number: int, word: str) -> str:

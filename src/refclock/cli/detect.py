@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable
 from types import FrameType
 
-from refclock.cli.operator import WIDTH, at, printable
+from refclock.cli.operator import WIDTH, at
 from refclock.detect.devices import Line, line_of, lines
 from refclock.detect.enrolment import WAYS, default_way, enrolment, rules_file
 from refclock.detect.examine import (
@@ -26,7 +26,7 @@ from refclock.detect.examine import (
 )
 from refclock.detect.report import document
 from refclock.errors import ConfigError
-from refclock.units import NS_PER_S
+from refclock.units import NS_PER_S, printable
 
 EXAMPLE = """refclock detect
   refclock detect --probe /dev/ttyUSB0

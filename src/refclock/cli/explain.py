@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterator
 
 from refclock.capture import CaptureReader
-from refclock.cli.operator import WIDTH, at, printable, row
+from refclock.cli.operator import WIDTH, at, row
 from refclock.cli.replay import bridge_for, own_policy, replay
 from refclock.cli.status import ask, socket_arguments, socket_path
-from refclock.units import NS_PER_S, show, show_ns
+from refclock.units import NS_PER_S, printable, show, show_ns
 
 EXAMPLE = "refclock explain --config /etc/refclock/receiver.toml"
 

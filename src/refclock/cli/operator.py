@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from refclock.cli.status import exchange
 from refclock.errors import PortError
 from refclock.policy import Policy
-from refclock.units import NS_PER_S
+from refclock.units import NS_PER_S, printable
 
 WIDTH = 80
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,11 +61,6 @@ def agreed(yes: bool, question: str) -> bool:
         return True
     print("Nothing was changed.", file=sys.stderr)
     return False
-
-
-def printable(value: object) -> str:
-    """A text that came from elsewhere, so that it cannot drive a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in str(value))
 
 
 def row(label: str, text: str, width: int = 14) -> str:

@@ -10,7 +10,7 @@ from refclock.core.rules.reasons import REASONS
 from refclock.stage.chronyd import Heard
 from refclock.stage.ledger import milliseconds
 from refclock.stage.verdict import span, waits
-from refclock.units import NS_PER_S, show_ns
+from refclock.units import NS_PER_S, printable, show_ns
 
 WIDTH = 80
 _LABEL = 9
@@ -281,7 +281,7 @@ def _row(label: str, *pieces: tuple[str, str]) -> Line:
 
 def _cut(text: str, width: int = WIDTH) -> str:
     """Text that fits and cannot drive a terminal."""
-    clean = "".join(c if c.isprintable() else "?" for c in text)
+    clean = printable(text)
     return clean if len(clean) <= width else f"{clean[: max(0, width - 3)]}..."[:width]
 
 

@@ -3,14 +3,14 @@
 import sys
 import textwrap
 
-from refclock.cli.operator import at, printable
+from refclock.cli.operator import at
 from refclock.setback import telling
 from refclock.setback.clock import RIGHT_NS, Opinion
 from refclock.setback.procedure import OutOfOrderError, Procedure
 from refclock.setback.record import ABANDONED, BEGUN, DONE, NOTED, UNDONE, Record
 from refclock.setback.site import Site
 from refclock.setback.steps import STEPS, Step, number, progress
-from refclock.units import NS_PER_S, show_ns
+from refclock.units import NS_PER_S, printable, show_ns
 
 _INDENT = " " * 22
 _ROLES = {

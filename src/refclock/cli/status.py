@@ -8,7 +8,7 @@ import textwrap
 from refclock.bounded import DIRECTORY, only_file
 from refclock.cli.configfile import read_config, usual_path
 from refclock.errors import ConfigError, PortError
-from refclock.units import NS_PER_S, show, show_ns, show_rate
+from refclock.units import NS_PER_S, printable, show, show_length, show_ns, show_rate
 
 EXAMPLE = "refclock status --json | jq .bound_ns"
 _VERSION = 1
@@ -219,7 +219,7 @@ def _text(document: Fields, key: str) -> str:
 
 def _clean(value: object) -> str:
     """A value as text that cannot drive a terminal; "-" for none."""
-    return "".join(c if c.isprintable() else "?" for c in str(value)) if value not in (None, "") else "-"
+    return printable(value) if value not in (None, "") else "-"
 
 
 def _span(size_ns: int) -> str:
@@ -227,11 +227,5 @@ def _span(size_ns: int) -> str:
 
 
 def _duration(length_ns: int | None) -> str:
-    """A length of time in its two largest units."""
-    if length_ns is None:
-        return "-"
-    seconds = length_ns // NS_PER_S
-    for unit, name, smaller, less in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if seconds >= unit:
-            return f"{seconds // unit} {name} {seconds % unit // smaller} {less}"
-    return f"{seconds} s"
+    """A length of time in its two largest units; "-" for none."""
+    return "-" if length_ns is None else show_length(length_ns // NS_PER_S)

@@ -14,7 +14,7 @@ from refclock.errors import ConfigError, PortError
 from refclock.policy import ServicesSettings
 from refclock.sinks.journal import ERR, NOTICE, WARNING, Journal
 from refclock.sinks.notify import Notifier
-from refclock.units import show_ns
+from refclock.units import printable, show_ns
 
 EXAMPLE = "refclock wait --timeout 60"
 _LOOK_S, _LOOK_LATER_S = 1, 5
@@ -207,4 +207,4 @@ def missing(document: Document) -> str:
             detail = f" ({row['detail']})" if row.get("detail") else ""
             parts.append(f"{_SOURCES[str(row['name'])]}: {row.get('state')}{detail}")
     text = "no two of receiver, RTC and NTP quorum agree with the system clock yet: " + "; ".join(parts)
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return printable(text)

@@ -8,6 +8,7 @@ import re
 
 from refclock.detect.devices import Line
 from refclock.errors import ConfigError
+from refclock.units import printable
 
 _NAME = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.:]{0,47}")
 # What udev leaves in a serial number or a path (udev_replace_chars) less what its patterns give a meaning to.
@@ -40,7 +41,7 @@ def enrolment(line: Line, name: str, way: str, others: list[Line]) -> str:
             f"{line.node}: its serial number {line.serial} is also that of {', '.join(same)}; use --by path."
         )
     told = " ".join(filter(None, (line.vendor, line.model, f"serial {line.serial}" if line.serial else "")))
-    clean = "".join(c if c.isprintable() else "?" for c in told) or "a line of the board"
+    clean = printable(told) or "a line of the board"
     match = ", ".join(f'{key}=="{value}"' for key, value in keys.items())
     return (
         f"# {clean}, enrolled as {name} by its {way if line.ids else 'place'}.\n"

@@ -10,7 +10,7 @@ from refclock.model import Event, PortChange, SourceReport
 from refclock.policy import ChronySettings
 from refclock.ports import stamp
 from refclock.ports.port import DevicePort
-from refclock.units import NS_PER_MS, NS_PER_S
+from refclock.units import NS_PER_MS, NS_PER_S, printable
 from refclock.wire import chronyc
 
 INTERVAL_NS = 64 * NS_PER_S
@@ -135,7 +135,7 @@ class ChronySourcesPort(DevicePort):
             )
         if report is None:
             told = next((line for line in reversed(text.splitlines()) if line.strip()), "nothing")
-            told = "".join(c if c.isprintable() else "?" for c in told[:100])
+            told = printable(told[:100])
             return self._failed(f"ended with {code}, saying: {told}; see whether chronyd runs.")
         if not report.sources:
             return self._failed("no authenticated source answers; see chronyc sources and authdata.")

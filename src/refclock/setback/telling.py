@@ -17,7 +17,7 @@ from refclock.setback.keys import (
     without_old,
 )
 from refclock.setback.steps import STEPS, Options, Step, number
-from refclock.units import NS_PER_MS, NS_PER_S, PPT_ONE, S_PER_DAY
+from refclock.units import NS_PER_MS, NS_PER_S, PPT_ONE, printable, show_length
 
 WIDTH = 80
 _MARK = "    "
@@ -34,7 +34,7 @@ def heading(step: Step) -> str:
 
 def said(text: str) -> Lines:
     """A paragraph."""
-    return textwrap.wrap("".join(one if one.isprintable() else "?" for one in text), WIDTH)
+    return textwrap.wrap(printable(text), WIDTH)
 
 
 def typed(*commands: str) -> Lines:
@@ -46,7 +46,7 @@ def typed(*commands: str) -> Lines:
 def instead(opinion: Opinion, profile: str) -> Lines:
     """What may be done instead of setting the clock back."""
     slow, fast = slews(opinion.off_ns, profile)
-    rates = " or ".join(f"{length(took)} at {rate * 100 / PPT_ONE:g} %" for rate, took in (slow, fast))
+    rates = " or ".join(f"{show_length(took)} at {rate * 100 / PPT_ONE:g} %" for rate, took in (slow, fast))
     return [
         *said(
             f"INSTEAD, and better where you can bear it: let the clock run slower until it is right, {rates} "
@@ -55,18 +55,6 @@ def instead(opinion: Opinion, profile: str) -> Lines:
             "maxchange ignores so much: take that line out meanwhile."
         ),
     ]
-
-
-def length(seconds: int) -> str:
-    """A length of time for people."""
-    for unit, name, smaller, less in (
-        (S_PER_DAY, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if seconds >= unit:
-            return f"{seconds // unit} {name} {seconds % unit // smaller} {less}"
-    return f"{seconds} s"
 
 
 def stop(found: Sequence[Dependent], perhaps: Sequence[Dependent]) -> Lines:
@@ -136,9 +124,9 @@ def keys(options: Options, states: Sequence[tuple[Keys, Keys | None, str]], wait
     if wait_s is not None:
         verdict = "" if wait_s <= _BEARABLE_S else ", which is long"
         lines += said(
-            f"OR WAIT: leave the services stopped for another {length(wait_s)}{verdict}, until the clock has "
-            "passed the latest that they ever saw. To them it then never went back, and the keys may stay. "
-            "Answer wait."
+            f"OR WAIT: leave the services stopped for another {show_length(wait_s)}{verdict}, until the "
+            "clock has passed the latest that they ever saw. To them it then never went back, and the keys "
+            "may stay. Answer wait."
         )
     return lines
 
@@ -193,7 +181,8 @@ def caches(found: Sequence[Cache], wait_s: int) -> Lines:
     if any(one.kind == OURS for one in found):
         lines += said(
             "refclock's own also keeps the newest time that it forgot, and lets nobody in who is not later: "
-            f"kept, it may turn honest clients away for {length(wait_s)}. With all keys changed, clear it."
+            f"kept, it may turn honest clients away for {show_length(wait_s)}. With all keys changed, "
+            "clear it."
         )
     return lines
 
