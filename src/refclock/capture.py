@@ -20,8 +20,11 @@ FORMAT_VERSION = 1
 # A line longer than this is not an event of ours; without a limit one hostile line would fill the memory.
 # The header alone may be long: it carries the truth of a simulated world.
 _MAX_LINE = 1 << 20
-_DECODER = json.JSONDecoder()
 _MAX_HEADER = 1 << 26
+# What each capture begins with.
+MARK = b'{"refclock_capture":'
+# So many kinds that this version does not know are counted each for itself, by so much of their names.
+_MAX_UNKNOWN, _MAX_KIND = 64, 40
 _MODE = 0o640
 
 
@@ -115,6 +118,14 @@ class CaptureWriter:
         self.close()
 
 
+def _no_number(text: str) -> object:
+    """NaN and the infinities, which Python reads and JSON has not (RFC 8259, section 6)."""
+    raise ValueError(f"{text}: no number of JSON's")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
+
+
 class CaptureReader:
     """Reads a capture, line by line, in constant memory.
 
@@ -122,7 +133,8 @@ class CaptureReader:
     Every complaint is a CaptureError that names the file and the line.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, stream: BinaryIO | None = None, begun: bytes = b"") -> None:
+        """``stream``, of which ``begun`` was read already, is taken in place of the file."""
         self.path = path
         self.footer: Fields | None = None
         self.line = 1
@@ -132,7 +144,8 @@ class CaptureReader:
 
         self._digest = hashlib.sha256()
         self._events = 0
-        self._stream = open_stream(path)
+        self._stream = open_stream(path) if stream is None else stream
+        self._begun = begun
         try:
             self.header = self._read_header()
         except BaseException:
@@ -144,7 +157,8 @@ class CaptureReader:
 
     def _read_line(self, limit: int) -> bytes:
         try:
-            line = self._stream.readline(limit + 1)
+            line = self._begun + self._stream.readline(limit + 1)
+            self._begun = b""
         except EOFError:
             return b""  # a compressed file that stops in the middle: a truncated capture
         except (OSError, zlib.error, lzma.LZMAError) as error:
@@ -167,15 +181,17 @@ class CaptureReader:
     def _read_header(self) -> Fields:
         line = self._read_line(_MAX_HEADER)
         header = self._decode(line)
+        if header is None and line.startswith(MARK) and not line.endswith(b"\n"):
+            raise self._fail("the header is cut off: nothing can be read without it")
         if header is None or "refclock_capture" not in header:
             raise self._fail(
                 "not a refclock capture: the first line is not its header "
                 '({"refclock_capture":1,...}); for a receiver\'s bare byte stream use `refclock decode`'
             )
         version = header["refclock_capture"]
-        if version != FORMAT_VERSION or isinstance(version, bool):
+        if type(version) is not int or version != FORMAT_VERSION:
             raise self._fail(
-                f"capture format {version!r}; this version reads {FORMAT_VERSION}: use a newer refclock"
+                f"capture format {version!r:.60}; this version reads {FORMAT_VERSION}: use a newer refclock"
             )
         self._digest.update(line)
         return header
@@ -203,14 +219,18 @@ class CaptureReader:
             if event is not None:
                 yield event
             else:
-                kind = str(fields["k"])
-                self.unknown_kinds[kind] = self.unknown_kinds.get(kind, 0) + 1
+                self._count_unknown(str(fields["k"])[:_MAX_KIND])
+
+    def _count_unknown(self, kind: str) -> None:
+        if kind not in self.unknown_kinds and len(self.unknown_kinds) >= _MAX_UNKNOWN:
+            kind = "and others"
+        self.unknown_kinds[kind] = self.unknown_kinds.get(kind, 0) + 1
 
     def _check_footer(self, footer: Fields) -> None:
         found = self._digest.hexdigest()
         if footer.get("sha256") != found or footer.get("events") != self._events:
             raise self._fail(
-                f"the footer seals {footer.get('events')} events with {footer.get('sha256')!s:.16}..., "
+                f"the footer seals {footer.get('events')!s:.20} events with {footer.get('sha256')!s:.16}..., "
                 f"but {self._events} events with {found:.16}... precede it: changed after it was written"
             )
         if self._read_line(_MAX_LINE):

@@ -147,7 +147,7 @@ def _later(fields: Fields, key: str) -> int | None:
     if key not in fields:
         return None
     value = fields[key]
-    if type(value) is not int or not -_LIMIT < value < _LIMIT:
+    if type(value) is not int or not -_LIMIT <= value < _LIMIT:
         raise CaptureError(f"{key}: expected an integer of 64 bits, found {value!r:.60}")
     return value
 
@@ -201,7 +201,7 @@ def parse_event(fields: Fields) -> Event | None:
     if maker is SerialBytes or maker is SerialSent:
         values[4] = _bytes(values[4])  # type: ignore[arg-type]
     elif maker is PpsEdge and values[4] not in ("assert", "clear"):
-        raise CaptureError(f"edge: expected 'assert' or 'clear', found {values[4]!r}")
+        raise CaptureError(f"edge: expected 'assert' or 'clear', found {values[4]!r:.60}")
     elif kind in _LATER:
         values += [_later(fields, key) for key in _LATER[kind]]
     return maker(*values)  # type: ignore[arg-type]

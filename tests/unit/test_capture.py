@@ -124,6 +124,9 @@ def test_what_cannot_be_written(tmp_path, name):
         (b'{"refclock_capture":2}\n', ":1: capture format 2; this version reads 1"),
         (b'{"refclock_capture":true}\n', ":1: capture format True"),
         (b'{"refclock_capture":"1"}\n', ":1: capture format '1'"),
+        (b'{"refclock_capture":1.0}\n', ":1: capture format 1.0"),
+        (b'{"refclock_capture":1,"x":NaN}\n', ":1: not a refclock capture"),
+        (b'{"refclock_capture":1', ":1: the header is cut off"),
         (HEAD + b"x\n", ":2: not a JSON object"),
         (HEAD + b"[]\n", ":2: not a JSON object"),
         (HEAD + b"\n", ":2: not a JSON object"),
@@ -134,6 +137,7 @@ def test_what_cannot_be_written(tmp_path, name):
         (HEAD + b'{"k":' + b"[" * 100_000 + b"\n", ":2: not a JSON object"),
         (HEAD + b'{"k":"tick","raw":' + b"9" * 5000 + b"}\n", ":2: not a JSON object"),
         (HEAD + b'{"k":"mark","text":"' + b"x" * (1 << 20) + b'"}\n', ":2: a line longer than 1048576 bytes"),
+        (HEAD + b'{"k":"cmd","raw":1,"real":2,"unc":3,"verb":"x","y":-Infinity}\n', ":2: not a JSON object"),
         (HEAD + b'{"k":"end"}\n', ":2: the footer seals None events"),
         (HEAD + b'{"k":"end","events":0,"sha256":"00"}\n', ":2: the footer seals 0 events with 00..."),
     ],
@@ -161,6 +165,15 @@ def test_kinds_of_tomorrow_are_counted(tmp_path):
     assert events == [Tick(1, 2, 3)]
     assert reader.unknown_kinds == {"new": 2}
     assert reader.footer is None
+
+
+def test_ever_new_kinds_do_not_fill_the_memory(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(HEAD + b"".join(b'{"k":"%d%s"}\n' % (number, b"x" * 99) for number in range(70)))
+    _, reader = read(path)
+    assert sum(reader.unknown_kinds.values()) == 70
+    assert len(reader.unknown_kinds) == 65
+    assert max(map(len, reader.unknown_kinds)) == 40
 
 
 def test_cut_anywhere_it_replays_as_far_as_it_goes(tmp_path):

@@ -192,18 +192,15 @@ HEADER = b'{"refclock_capture":1,"ports":{}}\n'
 
 
 def rx(port: str, data: bytes) -> bytes:
-    return json.dumps({"k": "rx", "raw": 1, "port": port, "data": data.decode("latin-1")}).encode() + b"\n"
+    fields = {"k": "rx", "raw": 1, "real": 2, "unc": 3, "port": port, "data": data.decode("latin-1")}
+    return json.dumps(fields).encode() + b"\n"
+
+
+TICK = b'{"k":"tick","raw":1,"real":2,"unc":3}\n'
 
 
 def test_a_capture_is_decoded_port_by_port(decode):
-    data = (
-        HEADER
-        + rx("a", RMC[:9])
-        + rx("b", RMC[:20])
-        + b'{"k":"tick"}\n'
-        + rx("a", RMC[9:])
-        + rx("b", RMC[20:])
-    )
+    data = HEADER + rx("a", RMC[:9]) + rx("b", RMC[:20]) + TICK + rx("a", RMC[9:]) + rx("b", RMC[20:])
     status, lines, _ = decode(data + rx("a", b"\xb5\xff") + b'{"k":"rx","port":"a","da')
     assert status == 0
     assert [(found["port"], found["start"]) for found in lines] == [("a", 0), ("b", 0)]
@@ -214,13 +211,21 @@ def test_a_long_capture(decode):
 
 
 def test_a_capture_without_bytes_of_a_receiver(decode):
-    status, _, errors = decode(HEADER + b'{"k":"tick"}\n')
+    status, _, errors = decode(HEADER + TICK)
     assert status == 2
     assert "in 0 bytes" in errors
 
 
 @pytest.mark.parametrize(
-    "text", [b"what", b"[]", b'{"k":"rx"}', b'{"k":"rx","port":"a","data":"\xe2\x82\xac"}', b"[" * 100_000]
+    "text",
+    [
+        b"what",
+        b"[]",
+        b'{"k":"rx"}',
+        b'{"k":"rx","raw":NaN,"real":2,"unc":3,"port":"a","data":""}',
+        b'{"k":"rx","raw":1,"real":2,"unc":3,"port":"a","data":"\xe2\x82\xac"}',
+        b"[" * 100_000,
+    ],
 )
 def test_a_damaged_capture_names_the_line(decode, text):
     status, _, errors = decode(HEADER + rx("a", RMC) + text + b"\n")
@@ -232,3 +237,38 @@ def test_an_endless_line_is_refused(decode):
     status, _, errors = decode(HEADER + b"1" * 1_300_000)
     assert status == 2
     assert "some.log:2:" in errors
+
+
+@pytest.mark.parametrize("version", [b"2", b"1.0", b"true", b"1" + b"0" * 400])
+def test_another_format_of_captures_is_refused(decode, version):
+    status, lines, errors = decode(b'{"refclock_capture":' + version + b"}\n" + rx("a", RMC))
+    assert (status, lines) == (2, [])
+    assert "some.log:1: capture format" in errors
+    assert len(errors) < 300
+
+
+def test_a_capture_cut_within_its_header_says_so(decode):
+    status, _, errors = decode(HEADER[:-3])
+    assert status == 2
+    assert "the header is cut off" in errors
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress)])
+def test_a_capture_whose_archive_stops_is_read_as_far_as_it_goes(decode, suffix, pack):
+    data = pack(HEADER + rx("a", RMC) * 1000)
+    status, lines, errors = decode(data[:-9], f"a{suffix}")
+    assert (status, errors) == (0, "")
+    assert lines
+
+
+def test_a_capture_that_was_changed_is_said_to_be(decode):
+    footer = b'{"k":"end","events":1,"sha256":"00"}\n'
+    status, lines, errors = decode(HEADER + rx("a", RMC) + footer)
+    assert (status, len(lines)) == (2, 1)
+    assert "changed after it was written" in errors
+
+
+def test_a_capture_of_ever_new_ports_does_not_fill_the_memory(decode):
+    status, _, errors = decode(HEADER + b"".join(rx(f"p{number}", b"") for number in range(70)))
+    assert status == 2
+    assert "some.log:66: more than 64 ports" in errors

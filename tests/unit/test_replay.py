@@ -104,6 +104,40 @@ def test_expectations_of_the_header(tmp_path, capsys, host, expect, unmet):
     assert unmet in err
 
 
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        ({"expect": 5}, "expect: expected an object, found 5"),
+        ({"expect": {"withheld": "dwell"}}, "expect: withheld: expected a list of reasons, found 'dwell'"),
+        ({"expect": {"max_error_ns": True}}, "expect: max_error_ns: expected an integer, found True"),
+        ({"expect": {"within_bound": 1}}, "expect: within_bound: expected true or false, found 1"),
+        ({"in_force": [1]}, "in_force: expected an object, found [1]"),
+    ],
+)
+def test_what_would_pass_unnoticed_is_refused(tmp_path, capsys, host, header, problem):
+    status, out, err = run(capsys, capture(tmp_path / "a", host.events[:9], **header))
+    assert (status, out) == (2, "")
+    assert f":1: {problem}." in err
+
+
+def test_an_expectation_of_tomorrow_is_left_out_and_that_is_said(tmp_path, capsys, host):
+    status, _, err = run(capsys, capture(tmp_path / "a", host.events, expect={"weather": "fine"}))
+    assert status == 0
+    assert "an expectation that this version does not know, 'weather', left out" in err
+
+
+def test_an_expectation_cannot_command_the_terminal(tmp_path, capsys, host):
+    status, _, err = run(capsys, capture(tmp_path / "a", host.events, expect={"mode": "\x1b[2J\nx"}))
+    assert status == 1
+    assert "expected ?[2J?x" in err
+
+
+def test_the_longest_story_is_cut(tmp_path, capsys, host, monkeypatch):
+    monkeypatch.setattr("refclock.cli.summary._LONGEST_STORY", 1)
+    _, out, _ = run(capsys, capture(tmp_path / "a", host.events), "--summary")
+    assert out.splitlines()[-1] == "  and 1 more"
+
+
 def test_another_policy(tmp_path, capsys, host):
     policy = tmp_path / "p.toml"
     policy.write_text(KDC + "[limits]\ndwell_warm_s = 3600\n")

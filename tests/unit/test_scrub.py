@@ -240,6 +240,18 @@ def test_a_line_without_a_good_frame_is_refused(tmp_path, capsys):
     assert "gps0: no good frame of ubx" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", ["1e999", "[" * 900 + "]" * 900])
+def test_what_cannot_be_written_anew(tmp_path, capsys, value):
+    source = capture(tmp_path / "in.jsonl")
+    head, *rest = source.read_text().splitlines()[:-1]
+    strange = f'{{"k":"cmd","raw":1,"real":2,"unc":3,"verb":"x","y":{value}}}'
+    source.write_text("\n".join([head, strange, *rest]) + "\n")
+    assert main(["scrub", str(source), "--out", str(tmp_path / "out.jsonl")]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"refclock scrub: {source}:2: nested too deeply")
+    assert told.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

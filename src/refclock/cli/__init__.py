@@ -1,6 +1,7 @@
 """The command line: one file per verb, imported only when its verb is called."""
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -8,6 +9,10 @@ from collections.abc import Sequence
 
 from refclock import __version__
 from refclock.errors import RefclockError
+
+# A disk that standard output goes to, and that takes no more.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 # verb: what it does. Each lives in refclock.cli.<verb> and offers EXAMPLE, arguments(parser), main(args).
 VERBS = {
@@ -47,14 +52,31 @@ def _overview() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status (0 well, 1 found wanting, 2 unusable input)."""
+    for name, mode in _STREAMS:
+        # Closed by whoever started us: what is opened next would take its place.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # until the end
     try:
-        return _run(list(sys.argv[1:] if arguments is None else arguments))
+        status = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return status
     except BrokenPipeError:
-        # The reader of our output left; there is nobody to tell. Keep the interpreter from trying again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output left; there is nobody to tell.
+        _say_no_more()
         return 0
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        _say_no_more()
+        print(f"refclock: what was found cannot be written: {error.strerror}.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _say_no_more() -> None:
+    """Keep the interpreter from trying again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:

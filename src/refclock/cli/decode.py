@@ -10,9 +10,10 @@ from functools import lru_cache
 from io import BufferedIOBase
 from typing import cast
 
-from refclock.capture import open_stream
+from refclock.capture import MARK, CaptureReader, open_stream
 from refclock.core.seconds.dates import Dates
 from refclock.errors import CaptureError, ConfigError
+from refclock.model import SerialBytes
 from refclock.units import NS_PER_MS, NS_PER_S, S_PER_DAY
 from refclock.wire.calendar import parse_day, show_utc
 from refclock.wire.families import AUTO, FAMILIES
@@ -23,9 +24,8 @@ from refclock.wire.scanner import Scanner
 EXAMPLE = "refclock decode receiver.log | jq -c '[.utc, .message, .valid]'"
 
 _CHUNK = 1 << 17
-# As in refclock.capture: without limits one line without an end would fill the memory.
-_MAX_LINE, _MAX_HEADER = 1 << 20, 1 << 26
-_CAPTURE_MARK = b'{"refclock_capture":'
+# Of a capture: each has a scanner of its own.
+_MAX_PORTS = 64
 # An epoch this near a whole second is meant to be that second: receivers round theirs to 10 ms.
 _NEAR_NS = 10 * NS_PER_MS
 _TEXT = {None: "null", True: "true", False: "false"}
@@ -156,13 +156,12 @@ class _Source:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.line = 0
-        self._stream = cast(BufferedIOBase, open_stream(path))
+        self.stream = open_stream(path)
 
     def read(self, size: int) -> bytes:
         """What is there, up to ``size`` bytes; empty at the end."""
         try:
-            return self._stream.read1(size)
+            return cast(BufferedIOBase, self.stream).read1(size)
         except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
             raise CaptureError(f"{self.path}: cannot read on: {error}.") from None
 
@@ -173,20 +172,9 @@ class _Source:
             yield chunk
             chunk = self.read(_CHUNK)
 
-    def lines(self, first: bytes) -> Iterator[bytes]:
-        """All of it, line by line."""
-        rest = first
-        for chunk in self.chunks(self.read(_CHUNK)):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for text in lines:
-                self.line += 1
-                yield text
-            if len(rest) > (_MAX_LINE if self.line else _MAX_HEADER):
-                raise CaptureError(f"{self.path}:{self.line + 1}: a line too long for a capture.")
-
     def close(self) -> None:
         if self.path != "-":
-            self._stream.close()
+            self.stream.close()
 
 
 def _decode_stream(source: _Source, first: bytes, protocol: str, dates: Dates | None) -> list[_Port]:
@@ -200,17 +188,15 @@ def _decode_stream(source: _Source, first: bytes, protocol: str, dates: Dates | 
 def _decode_capture(source: _Source, first: bytes, protocol: str, dates: Dates | None) -> list[_Port]:
     """What each port of a capture received. A last line without an end was cut off, and is passed over."""
     ports: dict[str, _Port] = {}
-    for text in source.lines(first):
-        try:
-            fields = json.loads(text)
-            if fields.get("k") != "rx":
-                continue
-            name, data = str(fields["port"]), fields["data"].encode("latin-1")
-        except (ValueError, AttributeError, KeyError, RecursionError):
-            raise CaptureError(f"{source.path}:{source.line}: no event of a capture.") from None
-        if name not in ports:
-            ports[name] = _Port(protocol, dates, name)
-        ports[name].feed(data)
+    reader = CaptureReader(source.path, source.stream, first)
+    for event in reader:
+        if not isinstance(event, SerialBytes):
+            continue
+        if event.port not in ports:
+            if len(ports) >= _MAX_PORTS:
+                raise CaptureError(f"{source.path}:{reader.line}: more than {_MAX_PORTS} ports.")
+            ports[event.port] = _Port(protocol, dates, event.port)
+        ports[event.port].feed(event.data)
     for port in ports.values():
         port.finish()
     return list(ports.values())
@@ -253,9 +239,9 @@ def main(args: argparse.Namespace) -> int:
     source = _Source(args.file)
     try:
         first = b""
-        while len(first) < len(_CAPTURE_MARK) and (more := source.read(len(_CAPTURE_MARK) - len(first))):
+        while len(first) < len(MARK) and (more := source.read(len(MARK) - len(first))):
             first += more
-        decode = _decode_capture if first == _CAPTURE_MARK else _decode_stream
+        decode = _decode_capture if first == MARK else _decode_stream
         note = _found(decode(source, first, args.protocol, dates), args.file)
     finally:
         source.close()

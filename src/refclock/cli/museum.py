@@ -9,7 +9,7 @@ from pathlib import Path
 import refclock
 from refclock.capture import CaptureReader
 from refclock.cli.replay import bridge_for, own_policy, replay
-from refclock.cli.summary import Summary, unmet
+from refclock.cli.summary import Summary, expectations, unmet
 from refclock.cli.verdict import VERDICTS, Verdict
 from refclock.errors import CaptureError, ConfigError
 from refclock.units import NS_PER_MS, NS_PER_S, show_ns
@@ -101,7 +101,7 @@ def visit(path: Path) -> tuple[Outcome, str]:
             summary.add(decision)
             verdict.add(decision)
         summary.finish(bridge, reader)
-        failed = unmet(reader.header, summary)
+        failed = unmet(expectations(reader), summary)
     if verdict.word != shown["verdict"]:
         failed.insert(0, f"verdict {verdict.word}, required {shown['verdict']}")
     if verdict.backwards:

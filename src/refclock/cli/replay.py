@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from refclock import BUILD_UTC_S
 from refclock.capture import CaptureReader
 from refclock.cli.configfile import read_config
-from refclock.cli.summary import Summary, unmet
+from refclock.cli.summary import Summary, expectations, unmet
 from refclock.cli.truth import Truth
 from refclock.core.bridge import Bridge
 from refclock.errors import CaptureError
@@ -38,8 +38,10 @@ def own_policy(reader: CaptureReader) -> Policy:
     told = reader.header.get("policy", "")
     if not isinstance(told, str):
         raise CaptureError(f"{reader.path}:1: policy: expected the TOML text of a configuration.")
-    policy, held = parse_policy(told, f"{reader.path}: policy"), reader.header.get("in_force")
-    return override(policy, held) if isinstance(held, dict) else policy
+    policy, held = parse_policy(told, f"{reader.path}: policy"), reader.header.get("in_force", {})
+    if not isinstance(held, dict):
+        raise CaptureError(f"{reader.path}:1: in_force: expected an object, found {held!r:.60}.")
+    return override(policy, held) if held else policy
 
 
 def bridge_for(header: Mapping[str, object], policy: Policy) -> Bridge:
@@ -73,6 +75,7 @@ def replay(reader: CaptureReader, bridge: Bridge) -> Iterator[Decision]:
 def main(args: argparse.Namespace) -> int:
     """Replay one capture; 0 replayed, 1 an expectation of its header (or --verify) was not met."""
     with CaptureReader(args.capture) as reader:
+        expected = expectations(reader)
         policy = read_config(args.policy)[1] if args.policy else own_policy(reader)
         bridge = bridge_for(reader.header, policy)
         summary = Summary(reader.header)
@@ -97,7 +100,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"refclock replay: {args.capture}: {note}", file=sys.stderr)
     if args.summary:
         print(summary.table())
-    failed = unmet(reader.header, summary)
+    failed = unmet(expected, summary)
     for expectation in failed:
         print(f"refclock replay: {args.capture}: not as expected: {expectation}", file=sys.stderr)
     if args.verify:

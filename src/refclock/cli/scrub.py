@@ -158,9 +158,15 @@ def main(args: argparse.Namespace) -> int:
         CaptureWriter(args.out, {**scrubber.new_header(), **added}) as writer,
     ):
         for event in reader:
-            new = scrubber.new_event(event)
-            if new is not None:
-                writer.write(new)
+            try:
+                new = scrubber.new_event(event)
+                if new is not None:
+                    writer.write(new)
+            except (RecursionError, ValueError):
+                raise CaptureError(
+                    f"{args.capture}:{reader.line}: nested too deeply, or with an infinite number in it, to "
+                    "be written anew."
+                ) from None
     for line in _names(scrubber.header):
         print(f"refclock scrub: still in the header: {line}", file=sys.stderr)
     return 0
