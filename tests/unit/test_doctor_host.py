@@ -76,6 +76,10 @@ def told(root: Path, conf: Effective | None = None, wanted: Wanted = KDC) -> dic
         (("/usr/bin/vmtoolsd",), ALL, WARN, "when the host asks"),
         (("/usr/sbin/qemu-ga",), ALL, WARN, "when the host asks"),
         (("/usr/sbin/qemu-ga", "--block-rpcs=guest-set-time"), ALL, OK, ""),
+        (("/usr/sbin/qemu-ga", "-b", "guest-exec,guest-set-time"), ALL, OK, ""),
+        (("/usr/sbin/qemu-ga", "-b", "guest-exec"), ALL, WARN, "when the host asks"),
+        (("/usr/sbin/qemu-ga", "--allow-rpcs=guest-info"), ALL, OK, ""),
+        (("/usr/sbin/qemu-ga", "--allow-rpcs=guest-info,guest-set-time"), ALL, WARN, "when the host asks"),
         (("/usr/bin/python3.11", "-u", "/usr/sbin/waagent", "-daemon"), ALL, WARN, "Azure's agent"),
         (("/bin/busybox", "ntpd", "-n"), ALL, FAIL, "an NTP daemon"),
         # Without the capability it cannot.

@@ -9,6 +9,7 @@ from itertools import pairwise
 from refclock.chrony.processes import Process
 from refclock.finding import FAIL, WARN
 
+_QEMU_BLOCKS, _QEMU_ALLOWS = ("-b", "--block-rpcs", "--blacklist"), ("-a", "--allow-rpcs")
 _INTERPRETERS = ("python", "perl", "sh", "bash", "busybox")
 _NAME_LENGTH = 15  # TASK_COMM_LEN less the final NUL
 
@@ -43,7 +44,14 @@ def _ptp4l_harmless(argv: tuple[str, ...]) -> bool:
 
 
 def _qemu_harmless(argv: tuple[str, ...]) -> bool:
-    return any("guest-set-time" in word for word in argv)
+    """qemu-ga(8): a list of what is blocked (-b, --block-rpcs, before 8.1 --blacklist), or from 8.1 on of all
+    that is allowed (-a, --allow-rpcs)."""
+    words = [part for word in argv[1:] for part in word.split("=", 1)]
+    for option, listed in pairwise(words):
+        named = "guest-set-time" in listed.split(",")
+        if (option in _QEMU_BLOCKS and named) or (option in _QEMU_ALLOWS and not named):
+            return True
+    return False
 
 
 def _vbox_harmless(argv: tuple[str, ...]) -> bool:
