@@ -108,9 +108,10 @@ def test_tracking_for_people():
 def test_every_source_s_state():
     found = parse_sources(SOURCES + TRACKING + AUTHDATA)
     assert [one.name for one in found] == ["RCLK", "127.0.0.1", "fe80::1", "127.0.0.3", "127.0.0.4"]
-    assert found[0] == SourceState("#", "*", "RCLK", 0, 0o377, 3, 0)
+    assert found[0] == SourceState("#", "*", "RCLK", 0, 0o377, 3, 0, 1)
     assert found[-1].age_s is None
     assert found[2].ahead_ns == 1_000_003_147
+    assert [one.selectable for one in found] == [True, True, True, False, True]
     for cut in ("#,*,RCLK,x,4,377,3,0,0,0", "#,*,RCLK,0,4,9,3,0,0,0", "#,*,RCLK,0,4,377,-,0,0,0", "#,*"):
         assert parse_sources(cut) == ()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from refclock.chrony import program
 from refclock.cli import demo, main, screen
 from refclock.cli.screen import Plain, Scene, Screen, frame, second_line, suitable
 from refclock.errors import ConfigError, RefclockError
@@ -83,7 +84,8 @@ def test_peace_and_several_attacks_can_be_asked_for():
 
 
 def test_without_chrony_the_demo_says_what_to_install(monkeypatch, capsys):
-    monkeypatch.setattr(live_chrony, "_PATH", "/nonexistent")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(program, "_PLACES", ())
     assert main(["demo"]) == 2
     assert "apt install chrony" in capsys.readouterr().err
 
@@ -156,7 +158,7 @@ def test_a_chronyd_that_its_profile_confines_is_run_from_a_copy(complaint, start
     for name in ("chronyd", "chronyc"):
         (installed / name).write_text(FAKE.format(complaint=complaint, directory=tmp_path))
         (installed / name).chmod(0o755)
-    monkeypatch.setattr(live_chrony, "_PATH", f"{installed}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", f"{installed}:/usr/bin:/bin")
     if starts:
         with live_chrony.ChronydX(tmp_path, 255, 60) as chronyd:
             assert chronyd.ask() is None
@@ -430,6 +432,7 @@ def test_a_signal_ends_the_run_but_not_the_clearing_away():
 
 
 def test_a_missing_pair_of_programs_is_named(monkeypatch):
-    monkeypatch.setattr(live_chrony, "_PATH", "/nonexistent")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(program, "_PLACES", ())
     with pytest.raises(RefclockError, match="chronyd and chronyc not found"):
         live_chrony.programs()

@@ -16,7 +16,10 @@ from refclock.ports.chronysources import ChronySourcesPort
 from refclock.runtime.header import port_table
 from refclock.units import NS_PER_MS, NS_PER_S
 
-TRACKING = "7F000002,192.0.2.1,6,1795409546.8,0.250000000,0.0,0.0,0.0,0.0,0.5,0.1,0.2,1.0,Normal"
+TRACKING = (
+    "7F000002,192.0.2.1,6,1795409546.8,0.250000000,0.000000000,0.000000000,"
+    "-0.264,-0.025,0.575,0.000011678,0.000002779,1.0,Normal"
+)
 SOURCES = (
     "^,*,192.0.2.1,5,6,377,7,0.000001000,0.000001000,0.000005000\n#,?,RCLK,0,4,377,1,0.000000000,0.0,0.0"
 )

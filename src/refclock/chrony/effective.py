@@ -47,6 +47,12 @@ class Effective:
         """Whether chronyd is known to be so new."""
         return self.version is not None and self.version >= version
 
+    @property
+    def requires_authentication(self) -> bool:
+        """Whether chrony follows no server that is not authenticated."""
+        one = self.last("authselectmode")
+        return one is not None and one.words[:1] != () and one.words[0].lower() == "require"
+
     def servers(self) -> tuple[Directive, ...]:
         """The NTP sources that chrony may select."""
         return tuple(one for one in self.all(*SOURCES) if not one.has("noselect"))

@@ -112,7 +112,8 @@ def command_lines(root: Path, steering: Sequence[Process]) -> list[CommandLine]:
 
 def _configuration(conf: Effective) -> Iterator[Finding]:
     version = f", as chronyd {program.written(conf.version)} reads it" if conf.version else ""
-    files = f" and {len(conf.files) - 1} more files" if len(conf.files) > 1 else ""
+    more = len(conf.files) - 1
+    files = f" and {more} more file{'s' * (more > 1)}" if more > 0 else ""
     told = f"{conf.origin}{files}{version}: {len(conf.directives)} directives"
     for trouble in conf.trouble:
         yield CONFIGURATION.unknown(trouble, "install chrony here, or judge the file on its own host as root")

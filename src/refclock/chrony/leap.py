@@ -1,11 +1,12 @@
 """Whether what chrony learns of leap seconds from is there, and still good."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from refclock.chrony.effective import Effective, Wanted
 from refclock.chrony.rule import Rule
-from refclock.finding import Finding
+from refclock.finding import WARN, Finding
 from refclock.ports import stamp
 from refclock.units import NS_PER_S, S_PER_DAY
 from refclock.wire.leaplist import parse_leap_list
@@ -22,7 +23,7 @@ LEAP_FILE = Rule(
 )  # fmt: skip
 
 
-def days_left(path: str | Path) -> int:
+def _days_left(path: str | Path) -> int:
     """For how many days a leap-second list is still good; negative once it has expired. Raises OSError and
     ValueError."""
     with open(path, encoding="ascii", errors="replace") as file:
@@ -33,9 +34,10 @@ def days_left(path: str | Path) -> int:
 def leap_file(root: Path, wanted: Wanted, conf: Effective) -> Iterator[Finding]:
     """The file behind ``leapseclist`` or ``leapsectz``; nothing where neither is set, for that is told
     already."""
+    worst = LEAP_FILE.verdict(wanted.profile)
     listed, zone = conf.last("leapseclist"), conf.last("leapsectz")
     if listed is not None and listed.words:
-        yield _list(root / listed.words[0].lstrip("/"), wanted)
+        yield replace(leap_list(root / listed.words[0].lstrip("/"), worst), clause=LEAP_FILE.clause)
     elif zone is not None and zone.words:
         path = root / ZONES / zone.words[0]
         if not path.is_file():
@@ -45,19 +47,22 @@ def leap_file(root: Path, wanted: Wanted, conf: Effective) -> Iterator[Finding]:
             )  # fmt: skip
         elif (root / LIST).is_file():
             # The zone itself does not tell how long it is good; the list of the same package does.
-            yield _list(root / LIST, wanted)
+            yield replace(leap_list(root / LIST, worst), clause=LEAP_FILE.clause)
         else:
             yield LEAP_FILE.ok(f"/{ZONES}/{zone.words[0]} is there; how long it is good it does not say")
 
 
-def _list(path: Path, wanted: Wanted) -> Finding:
+def leap_list(path: str | Path, worst: str) -> Finding:
+    """Whether a leap-second list is there, and still good; ``worst`` is the verdict on one that is not there
+    or cannot be read."""
     try:
-        days = days_left(path)
+        days = _days_left(path)
     except (OSError, ValueError) as error:
-        return LEAP_FILE.bad(wanted, f"{path}: {error}", "install tzdata, or fetch the list from IERS")
+        mend = "install tzdata, or fetch the list from IERS"
+        return Finding(LEAP_FILE.name, f"{path}: {error}", worst, mend)
     if days < 0:
-        return LEAP_FILE.warn(f"{path}: expired {-days} days ago", "update tzdata")
-    return LEAP_FILE.ok(f"{path}: good for {days} more days")
+        return Finding(LEAP_FILE.name, f"{path}: expired {-days} days ago", WARN, "update tzdata")
+    return Finding(LEAP_FILE.name, f"{path}: good for {days} more days")
 
 
 def has_list(root: Path) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from refclock.chrony import program
-from refclock.chrony.effective import Effective, Wanted
+from refclock.chrony.effective import SOURCES, Effective, Wanted
 from refclock.chrony.processes import Process
 from refclock.chrony.rule import Rule
 from refclock.chrony.shipped import RATES
@@ -22,7 +22,6 @@ _POLLS, _DEFAULT_POLL = 8, 4
 _POLL = re.compile(r"[0-9]{1,2}")
 _NOT_SYNCHRONISED = 3
 _PPB_PER_PPM = 1000
-_SELECTABLE = ("*", "+", "-", "x", "~")
 _OTHERS, _GROUP = 0o007, 0o070
 _COMMAND_SOCKET = "/run/chrony/chronyd.sock"
 
@@ -206,9 +205,7 @@ def _sources(
         named = [one for one in chronyc.parse_sources(_asked(command, "-N", "sources")) if one.mode != "#"]
     except PortError:
         named = []  # before chrony 4.0 there is no -N
-    known = (
-        {one.words[0].lower() for one in conf.all("server", "pool", "peer") if one.words} if conf else set()
-    )
+    known = {one.words[0].lower() for one in conf.all(*SOURCES) if one.words} if conf else set()
     for state, name in zip(servers, named, strict=False):
         if conf is not None and not {name.name.lower(), state.name.lower()} & known:
             faults.append(state.name)
@@ -217,8 +214,7 @@ def _sources(
                 f"{name.name} was added while chronyd runs",
                 f"`chronyc delete {state.name}`; find out who adds it",
             )
-    one = conf.last("authselectmode") if conf else None
-    if one is not None and one.words and one.words[0].lower() == "require":
+    if conf is not None and conf.requires_authentication:
         told = f"{len(servers)} servers; chrony selects none that is not authenticated"
     else:
         try:
@@ -229,11 +225,7 @@ def _sources(
                 "run it as root, or set `authselectmode require`",
             )
             return
-        plain = [
-            state.name
-            for state in servers
-            if not vouched.get(state.name, False) and state.state in _SELECTABLE
-        ]
+        plain = [state.name for state in servers if not vouched.get(state.name, False) and state.selectable]
         if plain:
             faults += plain
             yield LIVE_SOURCES.bad(

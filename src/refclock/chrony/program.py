@@ -24,7 +24,7 @@ class Answer:
 
 
 def find(name: str) -> str | None:
-    """The path of chronyd or chronyc; None where it is not installed."""
+    """The path of a program such as chronyd; None where it is not installed."""
     return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *_PLACES]))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from refclock.chrony.leap import days_left
+from refclock.chrony.leap import leap_list
 from refclock.chrony.ways import chrony
 from refclock.cli.asking import chrony_sources, gpsd
 from refclock.cli.neighbours import neighbours
@@ -246,10 +246,4 @@ def _leap(policy: Policy) -> Finding:
             "leap file", "none: a leap second then needs two sources", WARN,
             'set [dates] leap_file = "/usr/share/zoneinfo/leap-seconds.list"',
         )  # fmt: skip
-    try:
-        days = days_left(path)
-    except (OSError, ValueError) as error:
-        return Finding("leap file", f"{path}: {error}", WARN, "install tzdata, or fetch the list from IERS")
-    if days < 0:
-        return Finding("leap file", f"{path}: expired {-days} days ago", WARN, "update tzdata")
-    return Finding("leap file", f"{path}: good for {days} more days")
+    return leap_list(path, WARN)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from refclock.bounded import now, only_file
+from refclock.chrony.shipped import RATES
 from refclock.errors import NotVettedError, TimeUnavailableError
 from refclock.kerberos.uptime import Mark, UptimeClock
 from refclock.policy import HARD_CAPS_PPT
@@ -22,12 +23,6 @@ RIGHT_NS = NS_PER_S // 2
 # An uptime clock that nobody has measured strays by no more (docs/threat-model.md).
 _STRAY = 10_000
 _TELLING = ("vetted", "degraded", "holdover")
-# chrony.conf's maxslewrate in docs/guide.md, section 8, and in what `install` writes.
-_SLEW_PPT = {
-    "appserver": 50_000 * PPT_PER_PPM,
-    "kdc": 5_000 * PPT_PER_PPM,
-    "kdc-cesium": 50 * PPT_PER_PPM,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +137,6 @@ def _closely(opinion: Opinion) -> Opinion:
 
 def slews(off_ns: int, profile: str) -> list[tuple[int, int]]:
     """How long a clock that is ahead takes to be right if it is slowed down and never set: (rate in ppt, s)
-    for the rate of docs/guide.md's chrony.conf, and for the profile's hard cap."""
-    rates = (_SLEW_PPT[profile], HARD_CAPS_PPT[profile])
+    for the rate of the chrony.conf that refclock ships, and for the profile's hard cap."""
+    rates = (RATES[profile].maxslewrate * PPT_PER_PPM, HARD_CAPS_PPT[profile])
     return [(rate, -(-off_ns * PPT_ONE // rate // NS_PER_S)) for rate in rates]

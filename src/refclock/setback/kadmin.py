@@ -1,17 +1,14 @@
 """Asking a KDC's own database, through kadmin.local, which keys there are. Nothing is changed by it."""
 
-import os
 import re
 import shlex
-import shutil
 import subprocess
 
+from refclock.chrony.program import find
 from refclock.errors import PortError
 from refclock.setback.keys import DATABASE, Keys, speakable
 
 _PATIENCE_S = 60
-# kadmin.local lives where not everybody looks.
-_PLACES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 # The keys that tickets for Kerberos' own services are made with. K/M only encrypts the database, and
 # kadmin/history what was a password once; no ticket is made with either.
 _TICKET_KEYS = ("krbtgt/", "kadmin/", "kiprop/")
@@ -48,8 +45,7 @@ def in_database(realm: str, principal: str) -> Keys | None:
 
 
 def _ask(realm: str, query: str) -> str:
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_PLACES])
-    program = shutil.which("kadmin.local", path=path)
+    program = find("kadmin.local")
     if program is None:
         raise PortError(
             "kadmin.local is not installed (Debian has it in krb5-admin-server), and this host is taken "

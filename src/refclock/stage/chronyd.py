@@ -16,11 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from refclock.chrony.program import find
 from refclock.errors import RefclockError
 from refclock.units import NS_PER_S
 
 # Daemons live in /usr/sbin, which is not on everybody's PATH.
-_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 _REFID = "VETD"
 _START_S, _STOP_S, _ASK_S = 5.0, 5.0, 2.0
 # `noselect`: chrony measures and draws no conclusions, so that the offset it shows stays the one that is.
@@ -41,7 +41,7 @@ class Heard:
 
 def programs() -> tuple[str, str]:
     """The paths of chronyd and chronyc. Raises RefclockError that says how to install them."""
-    found = [shutil.which(name, path=_PATH) for name in ("chronyd", "chronyc")]
+    found = [find(name) for name in ("chronyd", "chronyc")]
     missing = [name for name, path in zip(("chronyd", "chronyc"), found, strict=True) if path is None]
     if missing:
         raise RefclockError(

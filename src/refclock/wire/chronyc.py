@@ -7,7 +7,7 @@ source less the system clock is the first less the second.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 # S.sssssssss
 _SECONDS = re.compile(r"(-?)([0-9]{1,10})\.([0-9]{9})")
@@ -19,7 +19,6 @@ _LEAP_UNKNOWN = 3
 _TRACKING, _ROW, _STATS = 14, 10, 8
 # A server or a peer; "#" is a reference clock, such as refclock's own.
 _MODES = ("^", "=")
-# "?" is what cannot be selected; under authselectmode require that is all that is not authenticated.
 _SELECTABLE = ("*", "+", "-", "x", "~")
 _AUTHENTICATED = ("NTS", "SK")
 _NEVER_S = 1 << 24
@@ -48,40 +47,18 @@ class ChronyReport:
 def parse(text: str, required: bool) -> ChronyReport | None:
     """The output of ``tracking``, ``sources`` and ``authdata``, or without the last where chrony.conf
     requires authentication (``required``). None where it is not whole; what is no row is passed over."""
-    rows = _rows(text)
-    tracking = [row for row in rows if len(row) == _TRACKING]
-    slow_ns = _nanoseconds(tracking[0][4]) if len(tracking) == 1 else None
-    if slow_ns is None:
+    tracking = parse_tracking(text)
+    if tracking is None:
         return None
-    vouched = {row[0] for row in rows if len(row) == _ROW and row[1] in _AUTHENTICATED}
+    vouched = parse_authdata(text)
     sources = []
-    for row in rows:
-        if len(row) == _ROW and row[0] in _MODES:
-            source = _source(row, slow_ns)
-            trusted = row[1] in _SELECTABLE if required else row[2] in vouched
-            if source is not None and trusted:
-                sources.append(source)
-    return ChronyReport(tuple(sources), _LEAPS.get(tracking[0][13], _LEAP_UNKNOWN))
-
-
-def _source(row: list[str], slow_ns: int) -> ChronySource | None:
-    """A row of ``sources``: mode, state, name, stratum, poll, reach, last answer, its offset carried to now,
-    as it was measured, and the error."""
-    ahead_ns, error_ns = _nanoseconds(row[7]), _nanoseconds(row[9])
-    if ahead_ns is None or error_ns is None or not _OCTAL.fullmatch(row[5]) or not _COUNT.fullmatch(row[6]):
-        return None
-    reach, age_s = int(row[5], 8), int(row[6])
-    if reach == 0 or age_s >= _NEVER_S or error_ns < 0:
-        return None
-    return ChronySource(row[2], slow_ns - ahead_ns, error_ns, age_s, reach)
-
-
-def _nanoseconds(text: str) -> int | None:
-    found = _SECONDS.fullmatch(text)
-    if found is None:
-        return None
-    size = int(found[2] + found[3])
-    return -size if found[1] else size
+    for one in parse_sources(text):
+        trusted = one.selectable if required else vouched.get(one.name, False)
+        if one.mode in _MODES and trusted and one.reach and one.age_s is not None and one.error_ns >= 0:
+            # Its offset carried to now.
+            offset_ns = tracking.slow_ns - one.ahead_ns
+            sources.append(ChronySource(one.name, offset_ns, one.error_ns, one.age_s, one.reach))
+    return ChronyReport(tuple(sources), tracking.leap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +80,7 @@ class SourceState:
     """A row of ``sources``: "#" for a reference clock, "^" for a server, "=" for a peer; its state ("*"
     selected, "+" combined, "-" not combined, "x" false, "~" unsteady, "?" not selectable); its register of
     the last eight polls; seconds since its last sample, None before the first; by how much chronyd's idea
-    of the time is ahead of the source (ns)."""
+    of the time is ahead of the source, and the error of that (ns)."""
 
     mode: str
     state: str
@@ -112,6 +89,12 @@ class SourceState:
     reach: int
     age_s: int | None
     ahead_ns: int
+    error_ns: int
+
+    @property
+    def selectable(self) -> bool:
+        """Whether chrony may select it; under ``authselectmode require`` that is what is authenticated."""
+        return self.state in _SELECTABLE
 
 
 def parse_tracking(text: str) -> Tracking | None:
@@ -132,12 +115,13 @@ def parse_sources(text: str) -> tuple[SourceState, ...]:
     for row in _rows(text):
         if len(row) != _ROW or row[0] not in ("#", *_MODES):
             continue
-        ahead_ns = _nanoseconds(row[7])
+        ahead_ns, error_ns = _nanoseconds(row[7]), _nanoseconds(row[9])
         counts = _COUNT.fullmatch(row[3]) and _OCTAL.fullmatch(row[5]) and _COUNT.fullmatch(row[6])
-        if counts and ahead_ns is not None:
-            age_s = int(row[6])
-            state = SourceState(row[0], row[1], row[2], int(row[3]), int(row[5], 8), age_s, ahead_ns)
-            found.append(state if age_s < _NEVER_S else replace(state, age_s=None))
+        if counts and ahead_ns is not None and error_ns is not None:
+            age_s = int(row[6]) if int(row[6]) < _NEVER_S else None
+            mode, state, name = row[:3]
+            reach = int(row[5], 8)
+            found.append(SourceState(mode, state, name, int(row[3]), reach, age_s, ahead_ns, error_ns))
     return tuple(found)
 
 
@@ -160,6 +144,14 @@ def parse_authdata(text: str) -> Mapping[str, bool]:
         for row in _rows(text)
         if len(row) == _ROW and row[1] in (*_AUTHENTICATED, "-") and row[0] not in ("#", *_MODES)
     }
+
+
+def _nanoseconds(text: str) -> int | None:
+    found = _SECONDS.fullmatch(text)
+    if found is None:
+        return None
+    size = int(found[2] + found[3])
+    return -size if found[1] else size
 
 
 def _rows(text: str) -> list[list[str]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from refclock.chrony.effective import Effective, Wanted
 from refclock.chrony.rule import Rule
-from refclock.chrony.rules.wording import removal, replacement, shown
+from refclock.chrony.rules.wording import removal, replacement, shown, unless_explained
 from refclock.finding import FAIL, WARN, Finding
 
 RTCSYNC = Rule(
@@ -84,30 +84,18 @@ def leaps(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
         yield LEAPS.bad(wanted, told, replacement(zone, "leapsectz right/UTC"))
 
 
-def _unless_explained(rule: Rule, name: str, told: str, conf: Effective, wanted: Wanted) -> Iterator[Finding]:
-    found = conf.all(name)
-    if not found:
-        yield rule.ok("absent")
-    for one in found:
-        if one.reason:
-            yield rule.ok(f"{shown(one)}, explained: {one.reason}")
-        else:
-            mend = f"{removal(one)}, or put above it: `# refclock doctor: WHY`"
-            yield rule.bad(wanted, f"{shown(one)}: {told}", mend)
-
-
 def local(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
     """``local``."""
     told = "a clock that nobody vouches for is given out as the time"
-    yield from _unless_explained(LOCAL, "local", told, conf, wanted)
+    yield from unless_explained(LOCAL, "local", told, conf, wanted)
 
 
 def smoothtime(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
     """``smoothtime``."""
     told = "clients get another time than this host has"
-    yield from _unless_explained(SMOOTHTIME, "smoothtime", told, conf, wanted)
+    yield from unless_explained(SMOOTHTIME, "smoothtime", told, conf, wanted)
 
 
 def allow(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
     """``allow``."""
-    yield from _unless_explained(ALLOW, "allow", "this host serves time to others", conf, wanted)
+    yield from unless_explained(ALLOW, "allow", "this host serves time to others", conf, wanted)

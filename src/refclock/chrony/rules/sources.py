@@ -126,16 +126,10 @@ def others(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
         yield OTHERS.ok("none")
 
 
-def _required(conf: Effective) -> bool:
-    """Whether chrony follows no server that is not authenticated."""
-    one = conf.last("authselectmode")
-    return one is not None and bool(one.words) and one.words[0].lower() == "require"
-
-
 def authselect(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
     """``authselectmode``."""
     one = conf.last("authselectmode")
-    if one is not None and _required(conf):
+    if one is not None and conf.requires_authentication:
         yield AUTHSELECT.ok(shown(one))
         return
     told = shown(one) if one else "absent, so mix"
@@ -151,7 +145,7 @@ def nts(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
     servers = conf.servers()
     plain = [one for one in servers if not authenticated(one)]
     for one in plain:
-        if _required(conf):
+        if conf.requires_authentication:
             yield NTS.warn(f"{shown(one)}: not authenticated, and so never followed", _with_nts(one))
         else:
             yield NTS.bad(wanted, f"{shown(one)}: not authenticated", _with_nts(one))
@@ -179,7 +173,7 @@ def servers(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
         yield SERVERS.warn(
             f"{names}: names of an example, which nobody answers to", "put your servers in their place"
         )
-    count = sum(_worth(one) for one in found if authenticated(one) or not _required(conf))
+    count = sum(map(_worth, _selectable(conf)))
     if count < _ENOUGH:
         yield SERVERS.bad(
             wanted, f"{count}: no majority can outvote a wrong one",
@@ -189,6 +183,11 @@ def servers(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
         yield SERVERS.ok(
             f"{count}" if all(one.name != "pool" for one in found) else f"up to {count}, with a pool"
         )
+
+
+def _selectable(conf: Effective) -> list[Directive]:
+    """The servers that chrony follows, authenticated where it requires that."""
+    return [one for one in conf.servers() if authenticated(one) or not conf.requires_authentication]
 
 
 def _worth(one: Directive) -> int:
@@ -203,7 +202,7 @@ def minsources(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
     one = conf.last("minsources")
     value = next(arguments(one), None) if one else None
     least = 1 if value is None else int(value)
-    usable = sum(_worth(each) for each in conf.servers() if authenticated(each) or not _required(conf))
+    usable = sum(map(_worth, _selectable(conf)))
     usable += sum(1 for each in conf.all("refclock") if not each.has("noselect"))
     if least < 2:
         told = shown(one) if one else "absent, so 1"
@@ -274,8 +273,7 @@ def added(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
     if not found:
         yield ADDED.ok("nothing: no confdir, no sourcedir")
     for one in found:
-        whose = "whoever answers DHCP" if any("dhcp" in word for word in one.words) else "other packages"
-        what = "adds servers" if one.name == "sourcedir" else "add directives"
-        if whose == "other packages" and one.name == "sourcedir":
-            what = "add servers"
+        by_dhcp = any("dhcp" in word for word in one.words)
+        whose = "whoever answers DHCP adds" if by_dhcp else "other packages add"
+        what = "servers" if one.name == "sourcedir" else "directives"
         yield ADDED.bad(wanted, f"{shown(one)}: {whose} {what}", removal(one))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from refclock.chrony.effective import Effective, Wanted, arguments
 from refclock.chrony.rule import Rule
-from refclock.chrony.rules.wording import removal, replacement, shown
+from refclock.chrony.rules.wording import removal, replacement, shown, unless_explained
 from refclock.finding import Finding
 
 _NO_STEP = "6 26 29"
@@ -112,10 +112,4 @@ def leapsecmode(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
 
 def manual(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
     """``manual``."""
-    one = conf.last("manual")
-    if one is None:
-        yield MANUAL.ok("absent")
-    elif one.reason:
-        yield MANUAL.ok(f"{shown(one)}, explained: {one.reason}")
-    else:
-        yield MANUAL.bad(wanted, f"{shown(one)}: `chronyc settime` moves the clock by hand", removal(one))
+    yield from unless_explained(MANUAL, "manual", "`chronyc settime` moves the clock by hand", conf, wanted)

@@ -1,5 +1,10 @@
-"""How a directive, and what to do about it, is told."""
+"""How a directive, and what to do about it, is told; and the rules that a word in the file satisfies."""
 
+from collections.abc import Iterator
+
+from refclock.chrony.effective import Effective, Wanted
+from refclock.chrony.rule import Rule
+from refclock.finding import Finding
 from refclock.wire.chronyconf import Directive
 
 
@@ -23,3 +28,16 @@ def replacement(one: Directive | None, *lines: str) -> str:
     if one is None:
         return f"add {text}"
     return f"write {text}" + (f" at {one.place}" if one.place else "")
+
+
+def unless_explained(rule: Rule, name: str, told: str, conf: Effective, wanted: Wanted) -> Iterator[Finding]:
+    """A directive that is to be absent, or explained by a comment right above it."""
+    found = conf.all(name)
+    if not found:
+        yield rule.ok("absent")
+    for one in found:
+        if one.reason:
+            yield rule.ok(f"{shown(one)}, explained: {one.reason}")
+        else:
+            mend = f"{removal(one)}, or put above it: `# refclock doctor: WHY`"
+            yield rule.bad(wanted, f"{shown(one)}: {told}", mend)
