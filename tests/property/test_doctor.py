@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from refclock.chrony import commandline
 from refclock.chrony.effective import Effective, Wanted
 from refclock.chrony.live import refids
-from refclock.chrony.processes import Process
 from refclock.chrony.rules.table import JUDGED, RULES, judge
 from refclock.chrony.setters import setter_of
 from refclock.chrony.shipped import Present, complete
@@ -76,7 +75,7 @@ def test_what_is_made_of_any_sources_is_read_again_and_no_worse(text, profile):
 
 @given(st.text(), st.lists(st.text(), max_size=4))
 def test_a_process_of_any_name(name, argv):
-    setter_of(Process(1, name, tuple(argv), 0, 1 << 25))
+    setter_of(name, tuple(argv))
 
 
 cells = st.sampled_from(["#", "^", "*", "1", "377", "-1", "0.000000001", "x", "NTS", "", "²"])

@@ -54,6 +54,20 @@ def test_without_chronyd_the_files_are_judged_and_it_is_said(tmp_path, capsys, n
     assert document["holds"] is False
 
 
+def test_inclusions_without_end_are_given_up(tmp_path, no_chronyd):
+    path = tmp_path / "round.conf"
+    path.write_text(f"include {path}\n" * 20)
+    conf = reading.read_file(str(path))
+    assert conf.trouble[0] == f"{path}:1: files include each other more than 10 deep"
+    assert len(conf.files) == 11
+    for depth in range(5):
+        (tmp_path / f"{depth}.conf").write_text(f"include {tmp_path}/{depth + 1}.conf\n" * 20)
+    (tmp_path / "5.conf").write_text("local\n")
+    conf = reading.read_file(str(tmp_path / "0.conf"))
+    assert "more than 1000 files" in conf.trouble[0]
+    assert len(conf.files) == 1000
+
+
 def test_an_old_chronyd_is_not_asked_to_print(tmp_path, monkeypatch):
     stand_in(monkeypatch, tmp_path, "3.5")
     path = tmp_path / "chrony.conf"

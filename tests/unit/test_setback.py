@@ -167,6 +167,16 @@ def test_who_can_take_tickets_and_listens_is_pointed_out(proc):
     assert "sshd, pid 40, listens on tcp *:22" in "\n".join(telling.stop(seen.dependents, seen.perhaps))
 
 
+def test_whoever_is_known_to_set_clocks_is_stopped_unless_it_was_started_not_to(proc):
+    root = proc(40, "/usr/sbin/VBoxService", cgroup="/system.slice/vboxadd-service.service")
+    proc(41, "/usr/sbin/ptp4l", "-i", "eth0")
+    proc(42, "/usr/sbin/phc2sys", "-s", "CLOCK_REALTIME", "-c", "eth0")
+    proc(43, "/usr/sbin/qemu-ga")
+    proc(44, "/usr/lib/systemd/systemd-timesyncd", comm="systemd-timesyn")
+    found = scan(root=str(root)).steerers
+    assert sorted(one.name for one in found) == ["VBoxService", "systemd-timesyncd"]
+
+
 def test_what_steers_the_clock_is_stopped_while_it_is_set(proc):
     root = proc(40, "/usr/sbin/chronyd", "-F", "1", cgroup="/system.slice/chrony.service")
     seen = scan(root=str(root))

@@ -90,7 +90,7 @@ def _passive(argv: tuple[str, ...]) -> bool:
 
 def _setters(root: Path, wanted: Wanted, running: Sequence[Process]) -> Iterator[Finding]:
     able = [one for one in running if one.sets_clocks and one.name != "chronyd"]
-    known = [(one, setter) for one in able if (setter := setter_of(one)) is not None]
+    known = [(one, setter) for one in able if (setter := setter_of(one.name, one.argv)) is not None]
     for one, setter in known:
         told = f"{one}: {setter.does}"
         if setter.verdict == FAIL:
@@ -137,7 +137,7 @@ def _granted(able: Sequence[Process]) -> Iterator[Finding]:
 
 def _enabled(root: Path, running: Sequence[Process]) -> Iterator[Finding]:
     """Units that are enabled; what runs was told above."""
-    told = {id(setter) for one in running if (setter := setter_of(one)) is not None}
+    told = {id(setter) for one in running if (setter := setter_of(one.name, one.argv)) is not None}
     names = unit.enabled(root)
     found = [
         (name, setter)

@@ -21,6 +21,7 @@ from refclock.wire.chronyconf import Directive, parse_line, parse_text
 DEFAULT_FILES = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")
 _MAX_SIZE = 1 << 20
 _MAX_DEPTH = 10  # chrony stops there, too
+_MAX_FILES = 1000
 _INCLUDING = ("include", "confdir")
 _PRINTS = (4, 0)
 _DENIED = "Permission denied"
@@ -34,14 +35,20 @@ class UnreadableError(ConfigError):
 @dataclass(slots=True)
 class _Files:
     """What the files hold. ``plain`` are the directives with inclusions carried out, ``written`` all of
-    them."""
+    them. ``endless``: reading was given up, as inclusions come to no end."""
 
     plain: list[Directive] = field(default_factory=list)
     written: list[Directive] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
+    endless: bool = False
 
     def read(self, path: str, depth: int = 0) -> None:
+        if self.endless:
+            return
+        if len(self.names) >= _MAX_FILES:
+            self._give_up(f"{path}: more than {_MAX_FILES} files, one included by the other")
+            return
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 text = file.read(_MAX_SIZE)
@@ -54,10 +61,15 @@ class _Files:
             if one.name not in _INCLUDING:
                 self.plain.append(one)
             elif depth >= _MAX_DEPTH:
-                self.trouble.append(f"{one.place}: files include each other more than {_MAX_DEPTH} deep")
+                self._give_up(f"{one.place}: files include each other more than {_MAX_DEPTH} deep")
+                return
             else:
                 for name in _included(one):
                     self.read(name, depth + 1)
+
+    def _give_up(self, why: str) -> None:
+        self.trouble.append(why)
+        self.endless = True
 
     def sources(self) -> list[Directive]:
         """What the ``*.sources`` files of every ``sourcedir`` add."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from refclock.chrony.processes import Process
 from refclock.finding import FAIL, WARN
 
 _QEMU_BLOCKS, _QEMU_ALLOWS = ("-b", "--block-rpcs", "--blacklist"), ("-a", "--allow-rpcs")
@@ -155,14 +154,15 @@ SETTERS = (
 )
 
 
-def setter_of(one: Process) -> Setter | None:
-    """What a process is known to do to clocks; None for what is not known, or harmless as it was started."""
-    names = {one.name}
-    if one.argv:
-        names.add(os.path.basename(one.argv[0]))
-        if os.path.basename(one.argv[0]).rstrip("0123456789.") in _INTERPRETERS:
-            names |= {os.path.basename(word) for word in one.argv[1:4] if not word.startswith("-")}
+def setter_of(process: str, argv: tuple[str, ...]) -> Setter | None:
+    """What a process of this name and command line is known to do to clocks; None for what is not known, or
+    harmless as it was started."""
+    names = {process}
+    if argv:
+        names.add(os.path.basename(argv[0]))
+        if os.path.basename(argv[0]).rstrip("0123456789.") in _INTERPRETERS:
+            names |= {os.path.basename(word) for word in argv[1:4] if not word.startswith("-")}
     for setter in SETTERS:
         if any(name in names or name[:_NAME_LENGTH] in names for name in setter.names):
-            return None if setter.harmless(one.argv) else setter
+            return None if setter.harmless(argv) else setter
     return None

@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from refclock.chrony.setters import setter_of
+from refclock.finding import FAIL
 from refclock.setback.processes import Process, Socket, processes, takes_tickets
 
 # Kerberos, kpasswd, kadmin, kprop (MIT's ports; Heimdal's are the same).
@@ -15,8 +17,6 @@ _KNOWN = (
     "krb5kdc", "kdc", "kadmind", "kpasswdd", "kpropd", "hpropd", "ipropd-master", "ipropd-slave",
 )  # fmt: skip
 _KDCS = ("krb5kdc", "kdc")
-# What sets or steers the clock, and would do so again while it is being set.
-STEERERS = ("chronyd", "systemd-timesyncd", "ntpd", "openntpd", "phc2sys")
 TARGET = "refclock-established.target"
 _BOOTED = "/run/systemd/system"
 _PATIENCE_S = 20
@@ -121,7 +121,7 @@ def scan(services: Sequence[str] = (), ports: Sequence[int] = (), root: str = "/
     names = {*_KNOWN, *services}
     ours, others, steerers = [], [], []
     for one in running:
-        if one.name in STEERERS:
+        if _steers(one):
             steerers.append(one)
         elif one.name in names or one.unit in units or any(at.port in wanted_ports for at in one.sockets):
             ours.append(one)
@@ -129,6 +129,12 @@ def scan(services: Sequence[str] = (), ports: Sequence[int] = (), root: str = "/
             others.append(one)
     hidden = [Dependent("", "", (), (at,)) for at in unclaimed if at.port in wanted_ports]
     return Scan(in_order([*_merged(ours), *hidden]), _merged(others), _merged(steerers))
+
+
+def _steers(one: Process) -> bool:
+    """Whether it sets or steers the clock, and would do so again while it is being set."""
+    setter = setter_of(one.name, one.command)
+    return one.name == "chronyd" or (setter is not None and setter.verdict == FAIL)
 
 
 def in_order(found: Sequence[Dependent]) -> list[Dependent]:
