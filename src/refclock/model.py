@@ -119,6 +119,11 @@ class SourceReport(Event):
     reach: int
 
 
+# Of SystemClock.status (linux/timex.h): set while the kernel's clock is not synchronised. Cleared, the kernel
+# copies the clock to the RTC every 11 minutes.
+STA_UNSYNC = 0x40
+
+
 @dataclass(frozen=True, slots=True)
 class SystemClock(Event):
     """A look at the kernel's clock discipline (adjtimex(2) with modes = 0) and at what counts time.

@@ -7,12 +7,12 @@ from refclock.chrony.rule import Rule
 from refclock.chrony.shipped import RATES
 from refclock.errors import PortError
 from refclock.finding import FAIL, WARN, Finding
-from refclock.model import SystemClock
+from refclock.model import STA_UNSYNC, SystemClock
 from refclock.ports.systemclock import SystemClockPort
 
 _PPB_PER_PPM, _NOMINAL_TICK_US, _PPB_PER_TICK = 1000, 10_000, 100_000
 # linux/timex.h
-_PLL, _PPSFREQ, _PPSTIME, _FLL, _INS, _DEL, _UNSYNC = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40
+_PLL, _PPSFREQ, _PPSTIME, _FLL, _INS, _DEL = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 
 KERNEL_RATE = Rule(
     "kernel's rate", "22 30 31",
@@ -99,7 +99,7 @@ def judge_discipline(now: SystemClock, wanted: Wanted) -> Finding:
 
 def judge_eleven(now: SystemClock, wanted: Wanted, conf: Effective | None) -> Finding:
     """Whether the kernel writes the RTC."""
-    if now.status & _UNSYNC:
+    if now.status & STA_UNSYNC:
         return ELEVEN.ok("off")
     asked = conf is not None and conf.last("rtcsync") is not None
     whose = "rtcsync asks for it" if asked else "not because of chrony's rtcsync: some other program"

@@ -14,7 +14,7 @@ from refclock.cli.status import ask
 from refclock.errors import ConfigError, PortError
 from refclock.finding import FAIL, OK, WARN, Finding
 from refclock.kerberos.asking import Kdc, ask_kdcs, by_system_clock
-from refclock.model import NtpReply, PortChange, SystemClock
+from refclock.model import STA_UNSYNC, NtpReply, PortChange, SystemClock
 from refclock.policy import Policy
 from refclock.ports import Port, ports_of
 from refclock.ports.holders import holders
@@ -24,7 +24,6 @@ from refclock.units import NS_PER_MS, NS_PER_S, show_ns
 from refclock.wire import sntp
 from refclock.wire.families import doubts
 
-_STA_UNSYNC = 0x0040  # linux/timex.h
 _GOOD_COUNTERS = (
     "tsc", "arch_sys_counter", "kvm-clock", "hyperv_clocksource_tsc_page", "xen", "riscv_clocksource",
 )  # fmt: skip
@@ -131,7 +130,7 @@ def _clock(policy: Policy, clock: Port, rtc: Port | None) -> Iterator[Finding]:
         yield Finding("RTC", "not configured: one witness less", WARN, "add a section [rtc]")
         return
     finding = _opened(rtc, "RTC")
-    if finding.verdict == OK and any(not look.status & _STA_UNSYNC for look in looks):
+    if finding.verdict == OK and any(not look.status & STA_UNSYNC for look in looks):
         finding = Finding(
             "RTC",
             f"{policy.rtc.device}: the kernel copies the system clock into it each 11 minutes, so it follows "

@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from refclock import __version__
 from refclock.errors import ConfigError
 from refclock.model import (
+    STA_UNSYNC,
     Command,
     Event,
     NtpReply,
@@ -31,7 +32,6 @@ from refclock.world.servers import POLL_S, Exchange, Servers
 from refclock.world.sysclock import SystemTime
 
 BUILD_S = 1_767_225_600  # 2026-01-01T00:00:00Z, the build date of a simulated refclock
-_STA_UNSYNC = 0x40  # adjtimex(2): while it is set the kernel writes no RTC
 _MAXERROR_US = 16_000_000  # what the kernel shows then
 _TAI_LESS_GPS_S = 19
 _FETCH_LEAST_NS, _FETCH_MOST_NS = 200 * NS_PER_US, 3_000 * NS_PER_US
@@ -287,7 +287,7 @@ class World:
         freq_ppb = self.system.rate_ppt // PPT_PER_PPB
         tai_s = _TAI_LESS_GPS_S + gps_leap_s(at_ns // NS_PER_S)
         return SystemClock(
-            *stamp, freq_ppb, 10_000, _STA_UNSYNC, _MAXERROR_US, tai_s, self._clocksource, self._boot_id
+            *stamp, freq_ppb, 10_000, STA_UNSYNC, _MAXERROR_US, tai_s, self._clocksource, self._boot_id
         )
 
 

@@ -12,13 +12,19 @@ from refclock.core.witness.companion import Companion
 from refclock.core.witness.further import Further
 from refclock.core.witness.ntp import Answer, Quorum, Refusal, judge_reply
 from refclock.core.witness.rtc import RtcWitness
-from refclock.model import Accuse, KdcReply, NtpReply, PhcReading, RtcTick, SourceReport, SystemClock
+from refclock.model import (
+    STA_UNSYNC,
+    Accuse,
+    KdcReply,
+    NtpReply,
+    PhcReading,
+    RtcTick,
+    SourceReport,
+    SystemClock,
+)
 from refclock.policy import Policy
 from refclock.units import NS_PER_MS, NS_PER_S, scale_up
 
-# adjtimex(2): set while the kernel's clock is not synchronised. Cleared, the kernel copies the system
-# clock to the RTC every 11 minutes.
-_STA_UNSYNC = 0x0040
 # A paused machine loses at least this much; and two clocks that lost the same differ by no more than this.
 _PAUSE_NS = 100 * NS_PER_MS
 _ALIKE_NS = 25 * NS_PER_MS
@@ -182,9 +188,9 @@ class Witnesses:
 
     def on_system(self, event: SystemClock) -> list[Refused | Accuse]:
         """A look at the kernel's clock: does it write the RTC?"""
-        follows = self.rtc.present and not event.status & _STA_UNSYNC
+        follows = self.rtc.present and not event.status & STA_UNSYNC
         changed, self.rtc.follows_system = follows and not self.rtc.follows_system, follows
-        return [Refused(event.raw_ns, "rtc-follows-system", event.status, _STA_UNSYNC)] if changed else []
+        return [Refused(event.raw_ns, "rtc-follows-system", event.status, STA_UNSYNC)] if changed else []
 
     def quorum_at(self, raw_ns: int) -> Interval | None:
         """The quorum's interval as of now; None when absent, too old, or too wide to judge by E_q.
