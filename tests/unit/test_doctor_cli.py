@@ -166,6 +166,9 @@ def test_every_daemon_of_the_host_counts_and_the_strictest_profile(tmp_path, cap
     assert "no failures" in shown
     assert "1 not known" in shown
     assert shown.count("`refclock S") == 2
+    assert [line.split()[4] for line in path.read_text().splitlines() if line.startswith("refclock")] == [
+        "RCLK", "RCL2",
+    ]  # fmt: skip
 
 
 def test_a_configuration_of_refclock_s_that_is_none_is_unusable(tmp_path, capsys):
@@ -180,6 +183,10 @@ def test_without_a_configuration_the_directory_s(tmp_path, monkeypatch, capsys, 
     path.write_text(complete("appserver", Present()))
     cli.main(["doctor", "--chrony-conf", str(path), "--json"])
     assert f"kdc (no configuration in {tmp_path})" in capsys.readouterr().out
+    with monkeypatch.context() as closed:
+        closed.setattr(os, "access", lambda path, mode: False)
+        cli.main(["doctor", "--chrony-conf", str(path), "--json"])
+    assert f"kdc ({tmp_path} may not be read by this user)" in capsys.readouterr().out
     config(tmp_path, "r.toml", "appserver", '[sock]\npath = "/run/chrony.refclock.receiver.sock"')
     cli.main(["doctor", "--chrony-conf", str(path), "--json"])
     assert f"appserver ({tmp_path}/r.toml)" in capsys.readouterr().out

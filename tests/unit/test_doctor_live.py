@@ -247,6 +247,13 @@ def test_a_refclock_that_the_running_chronyd_does_not_have(row):
     assert row("refclock heard", configuration=other, refclock=line).verdict == OK
 
 
+def test_two_refclocks_of_one_reference_id_are_not_taken_for_each_other(row):
+    second = "refclock SOCK /run/chrony.refclock.b.sock refid RCLK poll 4"
+    found = row("refclock heard", configuration=conf(second))
+    assert (found.verdict, "cannot be told apart" in found.found) == (WARN, True)
+    assert found.mend == "give the one at c:1 a `refid` of its own"
+
+
 def test_a_server_that_no_file_names(row):
     found = row("live sources", names=NAMES.replace("ntp.example.org", "dhcp.example.org"))
     assert (found.verdict, found.found) == (FAIL, "dhcp.example.org was added while chronyd runs")

@@ -53,7 +53,7 @@ def test_all_is_in_place_and_what_is_next_is_said(tmp_path, capsys):
     assert "1. systemd-sysusers && systemd-tmpfiles --create" in shown
     assert "systemctl start refclock@ublox_1.service" in shown
     assert "krb5-kdc.service now waits for established time" in shown
-    assert f"for the host whose root {tmp_path} is" in shown
+    assert f"for the host whose root is {tmp_path}." in shown
     assert set(json.loads(found[placing.MANIFEST])["files"]) == set(found) - {placing.MANIFEST}
 
 

@@ -157,8 +157,15 @@ def refids(conf: Effective) -> list[tuple[Directive, str]]:
 def _heard(text: str, sources: Sequence[SourceState], wanted: Wanted, conf: Effective) -> Iterator[Finding]:
     spreads = chronyc.parse_deviations(text)
     states = {one.name: one for one in sources if one.mode == "#"}
-    for directive, refid in refids(conf):
+    named = refids(conf)
+    for directive, refid in named:
         if not wanted.ours(directive):
+            continue
+        if sum(other == refid for _, other in named) > 1:
+            yield HEARD.warn(
+                f"{refid}: several refclocks have this reference id, and cannot be told apart",
+                f"give the one at {directive.place} a `refid` of its own",
+            )
             continue
         state = states.get(refid)
         if state is None:

@@ -34,14 +34,16 @@ class Rates:
 RATES = {"appserver": Rates(500, 50_000, 3), "kdc": Rates(500, 5_000, 10), "kdc-cesium": Rates(50, 50, 10)}
 
 
-def refclock_line(way: str | int, version: Version | None) -> str:
-    """The ``refclock`` directive for a socket's path or a segment's unit."""
+def refclock_line(way: str | int, version: Version | None, place: int = 0) -> str:
+    """The ``refclock`` directive for a socket's path or a segment's unit. ``place`` counts those of a host
+    from 0, as chrony tells them apart by their reference ids."""
+    refid = f"RCL{place + 1}" if place else _REFID
     driver = f"SHM {way}" if isinstance(way, int) else f"SOCK {way}"
     # A segment holds one second at a time: chrony has to look more often than once a second.
     dpoll = " dpoll -1" if isinstance(way, int) else ""
     unreach = " maxunreach 8" if version is not None and version >= _MAXUNREACH else ""
     return (
-        f"refclock {driver} refid {_REFID} poll 4{dpoll} filter 16 delay 2e-4 precision 1e-6 "
+        f"refclock {driver} refid {refid} poll 4{dpoll} filter 16 delay 2e-4 precision 1e-6 "
         f"maxdispersion 1e-3 maxsamples 32{unreach}"
     )
 
@@ -72,7 +74,7 @@ def complete(profile: str, present: Present) -> str:
         "# section 8, says what decides each line. It takes the place of the distribution's file.",
         "",
         "# The vetted seconds.",
-        *(refclock_line(way, present.version) for way in present.ways),
+        *(refclock_line(way, present.version, place) for place, way in enumerate(present.ways)),
         "",
         *_source_lines(present.sources),
         "# Nothing on the network is followed that is not authenticated, and nobody alone.",

@@ -101,7 +101,9 @@ def _policies(args: argparse.Namespace) -> tuple[tuple[Policy, ...], str]:
             if named is None:
                 raise
     paths = [str(named)] if named else [str(path) for path in beside]
-    return tuple(policies), ", ".join(paths) or f"no configuration in {CONFIG_DIRECTORY}"
+    hidden = os.path.isdir(directory) and not os.access(directory, os.R_OK | os.X_OK)
+    none = f"{directory} may not be read by this user" if hidden else f"no configuration in {directory}"
+    return tuple(policies), ", ".join(paths) or none
 
 
 def _printed(findings: Iterable[Finding], args: argparse.Namespace, profile: str) -> int:

@@ -66,7 +66,7 @@ def next_steps(site: Site, deeds: Sequence[Deed]) -> list[str]:
     """What is left to a person, in order."""
     config, unit = f"/etc/refclock/{site.name}.toml", f"refclock@{site.name}.service"
     here = host(site.root)
-    into = [] if str(site.root) == "/" else [f"These are for the host whose root {site.root} is."]
+    into = [] if str(site.root) == "/" else [f"These are for the host whose root is {site.root}."]
     extended = [one.path.split("/")[-2].removesuffix(".d") for one in deeds if ".service.d/" in one.path]
     kdc = [one for one in extended if one.startswith("krb5")]
     steps = [

@@ -79,20 +79,20 @@ def refclock(conf: Effective, wanted: Wanted) -> Iterator[Finding]:
             wanted, "none of refclock's: vetted seconds do not reach the clock",
             f"add `{refclock_line(DEFAULT_SOCKET, conf.version)}`",
         )  # fmt: skip
-    for way in wanted.ways:
+    for place, way in enumerate(wanted.ways):
         if way not in ways:
             name = f"SHM {way}" if isinstance(way, int) else way
             yield REFCLOCK.bad(
                 wanted, f"nothing reads {name}: vetted seconds do not reach the clock",
-                f"add `{refclock_line(way, conf.version)}`",
+                f"add `{refclock_line(way, conf.version, place)}`",
             )  # fmt: skip
-    for one in lines:
+    for place, one in enumerate(lines):
         fault = _fault(one)
         if fault:
             its = way_of(one)
             assert its is not None  # else it would not be ours
             yield REFCLOCK.bad(
-                wanted, f"{shown(one)}: {fault}", replacement(one, refclock_line(its, conf.version))
+                wanted, f"{shown(one)}: {fault}", replacement(one, refclock_line(its, conf.version, place))
             )
         else:
             yield REFCLOCK.ok(shown(one))
