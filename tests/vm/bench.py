@@ -183,8 +183,11 @@ def since(bench: Bench, mark: tuple[int, int]) -> Figures:
 
 
 @contextmanager
-def bench(image: Image, directory: Path, wheel: Path, personality: str = "ubx") -> Iterator[Bench]:
-    """A machine that has booted, with its world."""
+def bench(
+    image: Image, directory: Path, wheel: Path, personality: str = "ubx", *, peers: bool = False
+) -> Iterator[Bench]:
+    """A machine that has booted, with its world. ``peers``: with a second line of the receiver's, and an
+    address for each server, for chronyd takes one server of an address."""
     before = os.getpriority(os.PRIO_PROCESS, 0)
     with ExitStack() as ends:
         with suppress(PermissionError):  # threads that are begun from here on have it, too
@@ -192,7 +195,10 @@ def bench(image: Image, directory: Path, wheel: Path, personality: str = "ubx") 
             ends.callback(os.setpriority, os.PRIO_PROCESS, 0, before)
         stage: Stage = ends.enter_context(VmStage(directory, personality, servers=SERVERS, seed=1))
         assert isinstance(stage, VmStage)
-        pty = stage.device.resolve()
-        machine = ends.enter_context(Machine(image, directory, stage.lines.environment(), {"uart": pty}))
+        ports = {"uart": stage.device.resolve()} | ({"beside": stage.beside} if peers else {})
+        networks = SERVERS if peers else 1
+        machine = ends.enter_context(
+            Machine(image, directory, stage.lines.environment(), ports, networks=networks)
+        )
         recorder = ends.enter_context(Recorder(machine.clocks, stage.truth.now_ns))
         yield Bench(machine, stage, recorder, directory, wheel)

@@ -82,9 +82,16 @@ class Machine:
     """A context in which a guest runs; its first boot has ended when the context is entered."""
 
     def __init__(
-        self, image: Image, directory: Path, environment: Mapping[str, str], receivers: Mapping[str, Path]
+        self,
+        image: Image,
+        directory: Path,
+        environment: Mapping[str, str],
+        receivers: Mapping[str, Path],
+        networks: int = 1,
     ) -> None:
-        """``receivers``: the ptys behind chardevs: "uart" is the second serial port's, others are for USB."""
+        """``receivers``: the ptys behind chardevs: "uart" and "beside" are the second and third serial
+        port's, others are for USB. ``networks``: so many interfaces, in each of which 10.0.N.2, from N = 2
+        on, is the host."""
         self.console = directory / "console.log"
         self._errors = directory / "qemu.log"
         self._directory, self._environment = directory, environment
@@ -94,8 +101,10 @@ class Machine:
             "-device", "virtio-blk-pci,drive=root",
             "-qmp", f"unix:{directory}/qmp,server=on,wait=off",
             "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
-            "-device", "virtio-serial-pci",
-            "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]  # fmt: skip
+            "-device", "virtio-serial-pci"]  # fmt: skip
+        for number in range(networks):
+            self._command += ["-netdev", f"user,id=net{number},net=10.0.{number + 2}.0/24",
+                              "-device", f"virtio-net-pci,netdev=net{number},romfile="]  # fmt: skip
         for name in ("command", "clocks"):
             self._command += ["-chardev", f"socket,id={name},path={directory}/{name},server=on,wait=off",
                               "-device", f"virtserialport,chardev={name},name=refclock.{name}"]  # fmt: skip
@@ -103,6 +112,8 @@ class Machine:
             self._command += ["-chardev", f"serial,id={name},path={pty}"]
         if "uart" in receivers:
             self._command += ["-device", "isa-serial,chardev=uart,index=1"]
+        if "beside" in receivers:  # with an interrupt of its own: the third port's usual one is the console's
+            self._command += ["-device", "isa-serial,chardev=beside,index=2,irq=5"]
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: list[Line] = []
         self._number = 0

@@ -47,6 +47,15 @@ class Reading:
     unc_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Error:
+    """By how much the guest's clock was ahead at a true instant, known to ``known_ns``."""
+
+    true_ns: int
+    error_ns: int
+    known_ns: int
+
+
 @dataclass(slots=True)
 class Figures:
     """What a stretch of readings shows. ``worst_ns`` is the greatest error of the guest's clock (signed),
@@ -135,6 +144,13 @@ def judge(ties: Sequence[Tie], readings: Sequence[Reading]) -> Figures:
     return told
 
 
+def errors(ties: Sequence[Tie], readings: Sequence[Reading]) -> list[Error]:
+    """The error at each reading of one boot."""
+    raws = [one.raw_ns for one in ties]
+    placed = [(one, *_place(ties, raws, one.raw_ns)) for one in readings]
+    return [Error(true_ns, one.real_ns - true_ns, known_ns) for one, true_ns, known_ns in placed]
+
+
 def _judge_boot(ties: Sequence[Tie], readings: Sequence[Reading], told: Figures) -> None:
     if not ties or not readings:
         return
@@ -142,17 +158,15 @@ def _judge_boot(ties: Sequence[Tie], readings: Sequence[Reading], told: Figures)
     told.readings += len(readings)
     told.seconds += (readings[-1].raw_ns - readings[0].raw_ns) // NS_PER_S
     raws = [one.raw_ns for one in ties]
-    for one in readings:
-        true_ns, known_ns = _place(ties, raws, one.raw_ns)
-        error_ns = one.real_ns - true_ns
-        told.last_ns = error_ns
-        if abs(error_ns) > abs(told.worst_ns):
-            told.worst_ns = error_ns
-        told.known_ns = max(told.known_ns, known_ns)
+    for one, seen in zip(readings, errors(ties, readings), strict=True):
+        told.last_ns = seen.error_ns
+        if abs(seen.error_ns) > abs(told.worst_ns):
+            told.worst_ns = seen.error_ns
+        told.known_ns = max(told.known_ns, seen.known_ns)
         latest = ties[min(bisect_left(raws, one.raw_ns), len(ties) - 1)]
         bound_ns = _bound_ns(latest)
         if bound_ns is not None:
-            told.beyond_ns = max(told.beyond_ns, abs(error_ns) - known_ns - bound_ns)
+            told.beyond_ns = max(told.beyond_ns, abs(seen.error_ns) - seen.known_ns - bound_ns)
             told.widest_ns = max(told.widest_ns, bound_ns)
     for tie in ties:
         if _bound_ns(tie) is not None and tie.record is not None:

@@ -5,7 +5,9 @@ import mmap
 import os
 import subprocess
 import termios
+import tty
 from array import array
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -51,11 +53,16 @@ class ModemLines:
 
 class VmStage(Stage):
     """The emulated world of ``refclock demo``, with a real modem line and no battery clock of its own: the
-    machine has one. The pty stays open for as long as the machine runs."""
+    machine has one. The pty stays open for as long as the machine runs. ``beside`` is another line's path,
+    on which the same receiver is heard."""
 
     def __init__(self, directory: Path, personality: str, *, servers: int, seed: int) -> None:
         super().__init__(directory, personality, servers=servers, seed=seed)
         self.lines = ModemLines(directory)
+        self._beside, self._beside_far = os.openpty()
+        tty.setraw(self._beside_far)
+        os.set_blocking(self._beside, False)
+        self.beside = Path(os.ttyname(self._beside_far))
         # Cut by a scenario: the pulse's wire, and nothing else.
         self.pulse_wire = True
         self._far: int | None = None
@@ -68,11 +75,15 @@ class VmStage(Stage):
     def said(self, data: bytes) -> None:
         """What a UART had no room for is lost: a pty would keep it, for minutes, until the guest is up."""
         assert self._far is not None
-        waiting = array("i", [0])
-        fcntl.ioctl(self._far, termios.FIONREAD, waiting)
-        if waiting[0] > _ROOM:
-            termios.tcflush(self._far, termios.TCIFLUSH)
+        for far in (self._far, self._beside_far):
+            waiting = array("i", [0])
+            fcntl.ioctl(far, termios.FIONREAD, waiting)
+            if waiting[0] > _ROOM:
+                termios.tcflush(far, termios.TCIFLUSH)
         super().said(data)
+        with suppress(BlockingIOError):  # who listens there may have spoken: nobody hears it
+            os.read(self._beside, 4096)
+        os.write(self._beside, data)
 
     def plan_pulse(self, true_ns: int) -> None:
         """The line rises at that instant, to the precision of the emulator."""
@@ -83,6 +94,7 @@ class VmStage(Stage):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, trace)
-        if self._far is not None:
-            os.close(self._far)
+        for fd in (self._far, self._beside, self._beside_far):
+            if fd is not None:
+                os.close(fd)
         self.lines.close()
