@@ -11,7 +11,7 @@ from refclock.core.seconds.interval import RawRate
 from refclock.core.seconds.pairing import Edge, Pairing, Refused, Second
 from refclock.policy import parse_policy
 from refclock.units import NS_PER_MS, NS_PER_S
-from refclock.wire.report import Label
+from refclock.wire.report import Health, Label
 
 RATE = RawRate(0, 0)
 UTC_S = 1_803_859_200
@@ -101,6 +101,27 @@ def test_a_label_beside_an_invalid_message_is_invalid():
     bench.health.hear(replace(GOOD, message="GNS", valid=False), BASE + 140 * NS_PER_MS)
     bench.edge(0)
     assert told(bench.label(150, 0)) == [("receiver-invalid", 0)]
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ({"antenna": "open"}, "antenna"),
+        ({"jamming": "critical"}, "jamming"),
+        ({"spoofing": "indicated"}, "spoofing"),
+        ({"antenna": "ok", "jamming": "warning"}, "receiver-invalid"),
+    ],
+)
+def test_a_receiver_without_time_that_says_why_is_refused_for_that(word, reason):
+    bench = Bench()
+    bench.health.hear(Health("ubx", "MON-HW", 0, 1, **word), BASE)
+    bench.edge(0)
+    assert told(bench.label(150, 0, valid=False)) == [(reason, 0)]
+    bench.edge(1000)
+    assert told(bench.label(1150, 1, valid=None)) == [(reason, 0)]
+    bench.expect(1000)
+    bench.edge(2020)
+    assert told(bench.label(2150, 2, valid=False)) == [(reason, 0)]
 
 
 def test_no_pulse_told_once_for_each_second():

@@ -96,12 +96,19 @@ class ReceiverHealth:
         words = [word for word, at in self._locked.values() if raw_ns - at <= _LOCKED_FOR_NS]
         return None if not words else all(words)
 
-    def fault(self, raw_ns: int) -> Fault | None:
-        """For what the receiver disqualifies itself now."""
+    def cause(self, raw_ns: int) -> str | None:
+        """What the receiver says is wrong around it: "antenna", "jamming" or "spoofing"."""
         for subject, bad in _FAULTS.items():
             said = self._status.get(subject)
             if said is not None and said[0] in bad and raw_ns - said[1] <= _STATUS_FOR_NS:
-                return Fault(subject)
+                return subject
+        return None
+
+    def fault(self, raw_ns: int) -> Fault | None:
+        """For what the receiver disqualifies itself now."""
+        cause = self.cause(raw_ns)
+        if cause is not None:
+            return Fault(cause)
         if self._pulse_unlocked_ns is not None and raw_ns - self._pulse_unlocked_ns <= _STATUS_FOR_NS:
             return Fault("pulse-unlocked")
         if self.locked(raw_ns) is False:

@@ -245,7 +245,7 @@ class Pairing:
             return [Refused(inside[-1].raw_ns, "edge-ambiguous", len(inside), 1, utc_s)]
         if self._health.valid(raw_ns) is False:
             # It says itself that it has no time: a pulse gone astray is no lie then.
-            return [Refused(around[-1].raw_ns, "receiver-invalid", 0, 1, utc_s)]
+            return [Refused(around[-1].raw_ns, self._invalid(raw_ns), 0, 1, utc_s)]
         edge, off, window = min(placed, key=lambda one: abs(one[1]))
         return [Refused(edge.raw_ns, "edge-window", abs(off), window, utc_s, moved_ns=-off)]
 
@@ -253,7 +253,7 @@ class Pairing:
         """One edge, one label: a second, a refusal, or nothing where the edge had its decision."""
         utc_s = named_second(label)
         if label.valid is False:
-            return self._not_valid(edge, "receiver-invalid", utc_s)
+            return self._not_valid(edge, self._invalid(raw_ns), utc_s)
         name = utc_s + label.second60
         heard = [edge.named] if edge.named is not None else []
         if edge.next_label is not None:
@@ -268,7 +268,8 @@ class Pairing:
             return []
         valid = self._health.valid(raw_ns)
         if not valid:
-            return self._not_valid(edge, "validity-unknown" if valid is None else "receiver-invalid", utc_s)
+            reason = "validity-unknown" if valid is None else self._invalid(raw_ns)
+            return self._not_valid(edge, reason, utc_s)
         edge.decided = True
         late_ns = self._delay_ns
         if not self._has_pps:
@@ -280,6 +281,10 @@ class Pairing:
             late_ns -= (told.q_err_ps + 500) // 1000
         self.phase_ns = raw_ns - edge.raw_ns
         return [Second(edge, utc_s, label.second60, late_ns, self.phase_ns)]
+
+    def _invalid(self, raw_ns: int) -> str:
+        """Why the receiver has no time: by its own words, where it says more than that."""
+        return self._health.cause(raw_ns) or "receiver-invalid"
 
     def _not_valid(self, edge: Edge, reason: str, utc_s: int) -> list[Second | Refused]:
         """Refuse once for each edge; a later message of the same burst may still vouch for it."""
