@@ -292,6 +292,22 @@ def test_a_port_that_fails_at_the_start_is_told_and_lived_with(log):
     assert "refclock: gps0 down: /dev/ttyUSB0: no such device; plug it in." in log.lines()
 
 
+def test_the_way_out_is_open_before_a_port_asks_who_listens_there(log, monkeypatch):
+    """Else each start would find no chronyd, and call what it slews left behind."""
+    line, drain, core = Line("chronyd0"), Drain(), Core()
+    tended = []
+    opened = line.try_open
+
+    def asking() -> list[Event]:
+        tended.append(drain.tended)
+        return opened()
+
+    monkeypatch.setattr(line, "try_open", asking)
+    _stop_when(core, lambda event: isinstance(event, PortChange))
+    Runtime([line], core, [drain], log.journal).run()
+    assert tended == [1]
+
+
 def test_ticks_come_when_the_core_asked_for_them_and_are_captured(log):
     tape, core = Tape(), Core()
     core.wake = stamp.raw() + 30 * NS_PER_MS

@@ -121,6 +121,8 @@ class Runtime:
         if memory is not None:
             self._handle([Command(*stamp.now(), verb="restore", args=memory)])
         self._tend_leap()
+        for sink in self._sinks:  # before the ports, one of which asks whether anybody listens to them
+            sink.tend(stamp.raw())
         for port in self._ports.values():
             self._handle(port.try_open())
             self._sync(port)
