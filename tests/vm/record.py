@@ -60,7 +60,8 @@ class Error:
 class Figures:
     """What a stretch of readings shows. ``worst_ns`` is the greatest error of the guest's clock (signed),
     known to ``known_ns``; ``beyond_ns`` how far the error provably left the published bound; ``outside`` how
-    many times true time provably lay outside the interval that every program of the guest was told."""
+    many times true time provably lay outside the interval that every program of the guest was told, the last
+    time ``outside_ns`` after the stretch began."""
 
     readings: int = 0
     seconds: int = 0
@@ -71,6 +72,7 @@ class Figures:
     known_ns: int = 0
     told: int = 0
     outside: int = 0
+    outside_ns: int = 0
     beyond_ns: int = 0
     widest_ns: int = 0
 
@@ -172,7 +174,9 @@ def _judge_boot(ties: Sequence[Tie], readings: Sequence[Reading], told: Figures)
         if _bound_ns(tie) is not None and tie.record is not None:
             earliest_ns, _, latest_ns = tie.record.at(tie.raw_ns)
             told.told += 1
-            told.outside += not (earliest_ns <= tie.late_ns and tie.early_ns <= latest_ns)
+            if not (earliest_ns <= tie.late_ns and tie.early_ns <= latest_ns):
+                told.outside += 1
+                told.outside_ns = max(told.outside_ns, tie.raw_ns - ties[0].raw_ns)
 
 
 def _bound_ns(tie: Tie) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.vm import host, lies, way
+from tests.vm import host, leap, lies, way
 from tests.vm.bench import Bench
 
 
@@ -34,11 +34,13 @@ SCENARIOS = (
     Scenario("root sets the clock by +300 ms", host.root_sets_the_clock),
     Scenario("chronyc makestep", host.makestep),
     Scenario("chronyd killed in mid-slew", host.chronyd_killed),
-    Scenario("refclock killed five times", host.killed_repeatedly),
+    Scenario("refclock killed five times", host.killed_repeatedly, short=True),
     Scenario("disk full", host.disk_full),
     Scenario("gpsd beside it", host.gpsd_beside),
     Scenario("reboot in an attack", host.reboots(hard=False)),
     Scenario("reset in an attack", host.reboots(hard=True)),
     Scenario("machine paused for 5 s", host.paused(5)),
     Scenario("machine paused for 10 min", host.paused(600), long=True),
+    # The last one: it is another year afterwards.
+    Scenario("leap second", leap.leap_second),
 )

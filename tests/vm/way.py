@@ -128,6 +128,7 @@ def refuses_foreign_segments(bench: Bench) -> str:
 
 def steers_by_sock(bench: Bench) -> str:
     """The same over chrony's socket, which belongs to root and refclock's group alone."""
+    bench.settled()
     mark = bench.recorder.mark()
     bench.run(f"systemctl stop {site.UNIT} chrony refclock-shm; ipcrm -M 0x4e545044", check=False)
     site.configure(bench.machine, "ubx", _ports(bench), _SOCK)

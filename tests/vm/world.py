@@ -9,10 +9,13 @@ import tty
 from array import array
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 
 from refclock.stage.play import Stage
-from refclock.units import NS_PER_MS
+from refclock.units import NS_PER_MS, NS_PER_S
+from refclock.world.chance import Chance
+from refclock.world.receiver import Receiver
 
 HERE = Path(__file__).resolve().parent
 _EDGES = 64
@@ -58,6 +61,7 @@ class VmStage(Stage):
 
     def __init__(self, directory: Path, personality: str, *, servers: int, seed: int) -> None:
         super().__init__(directory, personality, servers=servers, seed=seed)
+        self._personality = personality
         self.lines = ModemLines(directory)
         self._beside, self._beside_far = os.openpty()
         tty.setraw(self._beside_far)
@@ -89,6 +93,24 @@ class VmStage(Stage):
         """The line rises at that instant, to the precision of the emulator."""
         if self.pulse_wire:
             self.lines.edge(self.truth.raw_at(true_ns))
+
+    def move(self, true_ns: int, leap_at_s: int) -> None:
+        """Let it be another time, before a leap second; returns once it is."""
+        moved = Event()
+
+        def anew(_due_ns: int) -> None:
+            self.truth.set(true_ns)
+            self.leap_at_s, self._second = leap_at_s, true_ns // NS_PER_S + 2
+            chance = Chance(self._seed, "receiver")
+            self.receiver = Receiver(self._personality, chance, start_s=self._second, leap_at_s=leap_at_s)
+            self._due.clear()
+            self._at(true_ns + NS_PER_S, self._prepare)
+            if self.receiver.listens:
+                self._at(true_ns, self._listen)
+            moved.set()
+
+        self._at(0, anew)  # before all else: it is for the thread that plays
+        moved.wait(30)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

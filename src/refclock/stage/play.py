@@ -68,6 +68,10 @@ class TrueTime:
         """True time."""
         return self.at(stamp.raw())
 
+    def set(self, true_ns: int) -> None:
+        """Let it be that instant now."""
+        self._true_ns += true_ns - self.now_ns()
+
     def lead_ns(self) -> int:
         """By how much true time is ahead of this host's clock at this moment."""
         raw_ns, real_ns, _ = stamp.now()
@@ -111,6 +115,7 @@ class Stage:
         self.truth = TrueTime(offset_ns)
         self.started_ns = self.truth.now_ns()
         self.attacks: list[Attack] = []
+        self.leap_at_s: int | None = None
         self._seed = seed
         self._second = self.started_ns // NS_PER_S + 2
         self.receiver = Receiver(personality, Chance(seed, "receiver"), start_s=self._second)
@@ -129,7 +134,7 @@ class Stage:
         self._ends = ExitStack()
         self._pulses = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.servers = [
-            LiveServer(index, servers, seed, self.truth.now_ns, self.attacks) for index in range(servers)
+            LiveServer(index, servers, seed, self.utc_ns, self.attacks) for index in range(servers)
         ]
 
     def __enter__(self) -> Self:
@@ -160,6 +165,12 @@ class Stage:
     def _stop(self) -> None:
         self._ending = True
         self._thread.join()
+
+    def utc_ns(self) -> int:
+        """UTC as POSIX counts it: true time goes on through a leap second, which this repeats."""
+        now_ns = self.truth.now_ns()
+        leapt = self.leap_at_s is not None and now_ns >= self.leap_at_s * NS_PER_S
+        return now_ns - NS_PER_S if leapt else now_ns
 
     # ---- what may be done to it while it runs ------------------------------------------------------
 

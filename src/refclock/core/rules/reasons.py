@@ -146,7 +146,8 @@ REASONS = {
     ),
     "clock-behind": Reason(
         "alarm", "the system clock is behind the time", "ns",
-        "see whether chronyd runs and slews it (refclock doctor); what has expired is still taken meanwhile",
+        "see whether chronyd runs and slews it (refclock doctor); by more than its maxchange it never does: "
+        "then set it forward, as docs/runbooks/clock-behind.md says; what has expired is taken meanwhile",
     ),
     "edge-stale": Reason("absent", "the pulse was fetched too late to be placed", "ns", _WAIT),
     "configure-refused": Reason(
@@ -227,7 +228,10 @@ REASONS = {
     "kdc-unmatched": Reason("note", "the KDC's answer does not repeat the question: anybody's", ""),
     "kdc-duplicate": Reason("note", "the KDC's answer came twice", ""),
     "kdc-delay": Reason("note", "the KDC's round trip is negative or too long", "ns"),
-    "rtc-step": Reason("note", "the RTC was set or jumped; it is no witness any more", "ns", "enroll again"),
+    "rtc-step": Reason(
+        "note", "the RTC was set or jumped; it is no witness any more", "ns",
+        "set it right (hwclock --systohc --utc), then restart refclock, or enroll again",
+    ),
     "rtc-follows-system": Reason("note", "the RTC follows the system clock and is no witness", ""),
     "phc-frozen": Reason("note", "the network card's clock stands still; it is no witness", "ns", _OTHER_PHC),
     "phc-rate": Reason("note", "the network card's clock is off by more than 500 ppm", "ns", _OTHER_PHC),
