@@ -20,7 +20,7 @@ from refclock.policy import PROFILES
 from refclock.ports import stamp
 from refclock.setback import dependents, processes, telling
 from refclock.setback.caches import Cache, find
-from refclock.setback.clock import RIGHT_NS, WORTH_NS, Anchor, Opinion, by_status, slews
+from refclock.setback.clock import RIGHT_NS, WORTH_NS, Anchor, Opinion, by_status
 from refclock.setback.dependents import Dependent, dependent_of, in_order, scan
 from refclock.setback.keys import (
     DATABASE,
@@ -523,15 +523,15 @@ def test_a_persons_word_is_carried_on_with_the_uptime_clock(monkeypatch):
 
 
 def test_how_long_it_takes_without_setting_anything():
-    assert [took for _, took in slews(30 * NS_PER_S, "kdc")] == [6000, 3000]
-    assert [took for _, took in slews(30 * NS_PER_S, "appserver")] == [600, 300]
+    assert [took for _, took in telling.slews(30 * NS_PER_S, "kdc")] == [6000, 3000]
+    assert [took for _, took in telling.slews(30 * NS_PER_S, "appserver")] == [600, 300]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_rate_that_is_told_is_that_of_the_configuration_that_install_writes(profile):
     text = (Path(install.__file__).parent / "files" / "chrony" / f"{profile}.conf").read_text()
     (ppm,) = re.findall(r"^maxslewrate ([0-9]+)$", text, re.M)
-    assert slews(0, profile)[0][0] == int(ppm) * PPT_PER_PPM
+    assert telling.slews(0, profile)[0][0] == int(ppm) * PPT_PER_PPM
 
 
 def test_what_another_users_file_says_keeps_nobody_waiting(tmp_path, monkeypatch):

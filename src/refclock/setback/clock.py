@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from refclock.bounded import now, only_file
-from refclock.chrony.shipped import RATES
 from refclock.errors import NotVettedError, TimeUnavailableError
 from refclock.kerberos.uptime import Mark, UptimeClock
-from refclock.policy import HARD_CAPS_PPT
 from refclock.ports import stamp
-from refclock.units import NS_PER_S, PPT_ONE, PPT_PER_PPM, show_ns
+from refclock.units import NS_PER_S, show_ns
 
 # Less is nothing to set back for: chrony slews it away in minutes, and its `maxchange 1` of docs/guide.md
 # lets it. The alarm speaks from here on, too (cli/fast.py).
@@ -133,10 +131,3 @@ def _closely(opinion: Opinion) -> Opinion:
             f"{show_ns(RIGHT_NS).lstrip('+')} is wanted; wait until it is, or see --by."
         )
     return opinion
-
-
-def slews(off_ns: int, profile: str) -> list[tuple[int, int]]:
-    """How long a clock that is ahead takes to be right if it is slowed down and never set: (rate in ppt, s)
-    for the rate of the chrony.conf that refclock ships, and for the profile's hard cap."""
-    rates = (RATES[profile].maxslewrate * PPT_PER_PPM, HARD_CAPS_PPT[profile])
-    return [(rate, -(-off_ns * PPT_ONE // rate // NS_PER_S)) for rate in rates]

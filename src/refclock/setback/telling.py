@@ -4,8 +4,10 @@ blanks, may be longer, so that it can be copied."""
 import textwrap
 from collections.abc import Sequence
 
+from refclock.chrony.shipped import RATES
+from refclock.policy import HARD_CAPS_PPT
 from refclock.setback.caches import OURS, Cache
-from refclock.setback.clock import Opinion, slews
+from refclock.setback.clock import Opinion
 from refclock.setback.dependents import Dependent
 from refclock.setback.keys import (
     DATABASE,
@@ -17,7 +19,7 @@ from refclock.setback.keys import (
     without_old,
 )
 from refclock.setback.steps import STEPS, Options, Step, number
-from refclock.units import NS_PER_MS, NS_PER_S, PPT_ONE, printable, show_length
+from refclock.units import NS_PER_MS, NS_PER_S, PPT_ONE, PPT_PER_PPM, printable, show_length
 
 WIDTH = 80
 _MARK = "    "
@@ -55,6 +57,13 @@ def instead(opinion: Opinion, profile: str) -> Lines:
             "maxchange ignores so much: take that line out meanwhile."
         ),
     ]
+
+
+def slews(off_ns: int, profile: str) -> list[tuple[int, int]]:
+    """How long a clock that is ahead takes to be right if it is slowed down and never set: (rate in ppt, s)
+    for the rate of the chrony.conf that refclock ships, and for the profile's hard cap."""
+    rates = (RATES[profile].maxslewrate * PPT_PER_PPM, HARD_CAPS_PPT[profile])
+    return [(rate, -(-off_ns * PPT_ONE // rate // NS_PER_S)) for rate in rates]
 
 
 def stop(found: Sequence[Dependent], perhaps: Sequence[Dependent]) -> Lines:
