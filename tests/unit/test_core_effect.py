@@ -182,6 +182,12 @@ def test_it_asks_to_be_woken_each_second_where_nothing_else_happens():
     assert clock.watch.wake_at() is None
     clock.wait()
     assert clock.watch.wake_at() == clock.raw_ns + NS_PER_S
+    clock.unc_ns = 50 * NS_PER_MS
+    for _ in range(3):
+        clock.wait()
+        assert clock.watch.wake_at() == clock.raw_ns + NS_PER_S, "too wide to tell: not at once again"
+    clock.wait(NS_PER_S // 2)
+    assert clock.watch.wake_at() == clock.raw_ns + NS_PER_S
 
 
 # ---- to the last unit -------------------------------------------------------------------------------

@@ -42,11 +42,12 @@ class SystemWatch:
     def begin_anew(self) -> None:
         """The raw counter began anew: nothing that was measured against it holds."""
         self._anchor: Event | None = None
+        self._looked_ns: int | None = None
         self._rate_ppt: int | None = None
 
     def wake_at(self) -> int | None:
         """When (raw ns) to look again at the latest, where nothing else happens; None before an event."""
-        return None if self._anchor is None else self._anchor.raw_ns + _WINDOW_NS
+        return None if self._looked_ns is None else self._looked_ns + _WINDOW_NS
 
     def on_chronyd(self, there: bool) -> None:
         """Whether a chronyd takes what it is given."""
@@ -81,11 +82,12 @@ class SystemWatch:
             self.begin_anew()
         anchor = self._anchor
         if anchor is None:
-            self._anchor = event
+            self._anchor, self._looked_ns = event, event.raw_ns
             return self._left(event.raw_ns, rate) + self._off(event.raw_ns, off_ns())
         elapsed = event.raw_ns - anchor.raw_ns
         if elapsed < _WINDOW_NS:
             return []
+        self._looked_ns = event.raw_ns
         unsure_ppt = (event.unc_ns + anchor.unc_ns) * PPT_ONE // elapsed + 1
         if unsure_ppt > self._limits.system_rate_ppt // 2 and elapsed < _PATIENCE_NS:
             return []
