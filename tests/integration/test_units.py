@@ -80,10 +80,23 @@ def test_what_the_daemon_needs_is_left_to_it(units):
     assert found["User"] == "refclock"
     assert found["Type"] == "notify"
     assert int(found["WatchdogSec"]) > 0
-    assert found["BindsTo"] == "dev-refclock-%i.device"
+    # It runs on without its receiver, and does not wait for it.
+    assert not keys & {"BindsTo", "Requires", "Requisite"}
+    assert [value for key, value in told if key == "Wants" and ".device" in value] == []
+    # What `DeviceAllow=char-...` names is looked up when the unit starts, in what the kernel knows by then.
+    modules = next(value for key, value in told if key == "Wants" and "modprobe@" in value)
+    assert ("After", modules) in told
+    assert modules.split() == [f"modprobe@{name}.service" for name in ("usbserial", "cdc_acm", "pps_core")]
     # A configuration that cannot be used is not tried again and again.
     assert (found["Restart"], found["RestartPreventExitStatus"]) == ("on-failure", "2")
     assert [value for key, value in told if key == "SystemCallFilter"][-1] == "adjtimex clock_adjtime"
+
+
+def test_the_pulse_comes_and_goes_with_the_line(units):
+    found = dict(directives(units / "refclock-pps@.service"))
+    assert found["BindsTo"] == found["WantedBy"] == "dev-refclock-%i.device"
+    # So that a daemon that is started in the same moment finds its pulse.
+    assert found["Before"] == "refclock@%i.service"
 
 
 def test_the_kdc_is_bound_to_established_time(units):

@@ -94,24 +94,25 @@ def admitted(settings: ReceiverSettings, remembered: Mapping[str, object] | None
     remembered; and while nobody can tell who it is although it matters.
     """
     found = identity_of(settings.device)
-    wanted = _wanted(settings, remembered)
-    if not wanted:
+    whom = wanted(settings, remembered)
+    if not whom:
         return found
     if found is None:
         raise PortError(
-            f"{settings.device}: udev does not say which device this is, expected {wanted}; see whether "
+            f"{settings.device}: udev does not say which device this is, expected {whom}; see whether "
             "systemd-udevd runs."
         )
     if _is(found, settings, remembered):
         return found
     keys = f'serial = "{found.serial}"' if found.serial else f'path = "{found.path}"'
     raise PortError(
-        f"{settings.device}: another receiver: found {found}, expected {wanted}; plug that one in again, or, "
+        f"{settings.device}: another receiver: found {found}, expected {whom}; plug that one in again, or, "
         f"where it was exchanged on purpose, set {keys} in the configuration beside its device."
     )
 
 
-def _wanted(settings: ReceiverSettings, remembered: Mapping[str, object] | None) -> str:
+def wanted(settings: ReceiverSettings, remembered: Mapping[str, object] | None) -> str:
+    """Which receiver is expected, for people; "" for any."""
     if settings.serial or settings.path:
         said = (settings.serial and f"serial {settings.serial}", settings.path and f"at {settings.path}")
         return " ".join(word for word in said if word)

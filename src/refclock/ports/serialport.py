@@ -15,7 +15,7 @@ from refclock.model import Event, SerialBytes, SerialSent
 from refclock.policy import ReceiverSettings
 from refclock.ports import stamp
 from refclock.ports.holders import holders
-from refclock.ports.identity import Known, admitted
+from refclock.ports.identity import Known, admitted, wanted
 from refclock.ports.port import DevicePort
 
 _CHUNK = 4096
@@ -51,8 +51,8 @@ class SerialPort(DevicePort):
 
     def _open(self) -> str:
         settings = self._settings
-        refuse_unsuitable(settings.device)
         remembered = self._known.recall(self.name) if self._known else None
+        refuse_unsuitable(settings.device, wanted(settings, remembered))
         # Before it is opened, for that raises DTR and RTS, which another device may take for an order.
         found = admitted(settings, remembered)
         refuse_held(settings.device)
@@ -131,14 +131,15 @@ def _finish(line: serial.Serial) -> None:
         line.set_low_latency_mode(True)
 
 
-def refuse_unsuitable(device: str) -> None:
-    """What is not a character device is not opened at all: opening a FIFO or a file has effects."""
+def refuse_unsuitable(device: str, whom: str = "") -> None:
+    """What is not a character device is not opened at all: opening a FIFO or a file has effects. ``whom``:
+    which receiver is expected there, where that is known."""
     if not device:
         raise PortError("receiver.device: no device is configured; set it to a path like /dev/ttyUSB0.")
     try:
         mode = os.stat(device).st_mode
     except OSError as error:
-        raise explain(device, error) from None
+        raise explain(device, error, whom) from None
     if not file_kind.S_ISCHR(mode):
         kind = "a directory" if file_kind.S_ISDIR(mode) else "not a device"
         raise PortError(
@@ -161,13 +162,14 @@ def _held(device: str, whom: str) -> str:
     )
 
 
-def explain(device: str, error: Exception) -> PortError:
+def explain(device: str, error: Exception, whom: str = "") -> PortError:
     """One line: what, where, what was expected, how to mend it."""
     number = _errno(error)
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR):
+        expected = f", expected {whom}" if whom else ""
         return PortError(
-            f"{device}: no such device; plug the receiver in, or set receiver.device to where it is, "
-            "see /dev/serial/by-id."
+            f"{device}: no such device{expected}; plug the receiver in, or set receiver.device to where it "
+            "is; see `refclock detect --list`."
         )
     if number in (errno.EACCES, errno.EPERM):
         return PortError(
