@@ -51,7 +51,7 @@ def test_all_is_in_place_and_what_is_next_is_said(tmp_path, capsys):
     assert not any(b"@REFCLOCK@" in text for text in units)
     assert b"ExecStart=/opt/refclock/bin/refclock run --config /etc/refclock/%i.toml" in found[UNIT]
     assert "1. systemd-sysusers && systemd-tmpfiles --create" in shown
-    assert "systemctl start refclock@ublox_1.service" in shown
+    assert "systemctl restart chrony.service refclock@ublox_1.service" in shown
     assert "krb5-kdc.service now waits for established time" in shown
     assert f"for the host whose root is {tmp_path}." in shown
     assert set(json.loads(found[placing.MANIFEST])["files"]) == set(found) - {placing.MANIFEST}
@@ -344,7 +344,7 @@ def test_each_host_s_own_names(elsewhere, packages, capsys):
     drop_ins = {one.name for one in (root / "etc/systemd/system").iterdir() if one.is_dir()}
     assert drop_ins == {f"{chrony}.d", f"{kdc}.d"}
     assert f"edit {'/etc/chrony/chrony.conf' if debian else '/etc/chrony.conf'}:" in shown
-    assert f"systemctl restart {chrony} && systemctl start refclock@ublox_1.service" in shown
+    assert f"systemctl restart {chrony} refclock@ublox_1.service" in shown
     assert f"{kdc} now waits for established time" in shown
     assert ("restorecon -R /opt/refclock/bin" in shown) is not debian
     assert ("keep to [sock]" in shown) is not debian

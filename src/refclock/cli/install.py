@@ -77,7 +77,7 @@ def next_steps(site: Site, deeds: Sequence[Deed]) -> list[str]:
         "systemctl daemon-reload",
         f"runuser -u refclock -- refclock check --config {config}",
         f"systemctl enable refclock-shm.service {unit}",
-        f"systemctl restart {here.chrony[0]} && systemctl start {unit}",
+        f"systemctl restart {here.chrony[0]} {unit}",
         f"refclock status, and once it is vetted: refclock enroll --config {config}",
     ]
     if here.selinux:
