@@ -213,9 +213,18 @@ def test_a_leap_vote_grows_old_like_the_answer_that_carried_it():
 def test_a_stranger_joins_those_who_are_known():
     quorum = quorum_of(a=(0, 9), b=(0, 9), c=(0, 9))
     quorum.refresh(0, RATE, 10)
-    grown = Quorum((*quorum.peers, "z")).inherit(quorum)
-    assert list(grown.peers) == ["a", "b", "c", "z"]
-    assert grown.interval == quorum.interval
+    known = quorum.peers["a"]
+    assert quorum.peer("a") is known
+    assert quorum.peer("z") is quorum.peers["z"]
+    assert list(quorum.peers) == ["a", "b", "c", "z"]
+    assert quorum.interval is not None
+
+
+def test_there_is_no_room_for_any_number_of_strangers():
+    quorum = Quorum(tuple(f"configured {number}" for number in range(62)))
+    assert [quorum.peer(name) is None for name in ("x", "y", "z")] == [False, False, True]
+    assert len(quorum.peers) == 64
+    assert len(Quorum(tuple(map(str, range(70)))).peers) == 70
 
 
 # ---- to the nanosecond, and to the last value that passes -------------------------------------------------
@@ -410,10 +419,3 @@ def test_a_falseticker_s_vote_is_not_counted_whatever_the_others_say():
     quorum.refresh(0, RATE, 10)
     assert quorum.leap_votes(1) == 0
     assert quorum.leap_votes(0) == 3
-
-
-def test_a_quorum_that_took_over_another_knows_what_its_servers_said():
-    quorum = quorum_of(a=(0, 9), b=(0, 9), c=(0, 9))
-    grown = Quorum((*quorum.peers, "z")).inherit(quorum)
-    assert grown.peers["a"].answers == quorum.peers["a"].answers
-    assert grown.peers["z"].answers == []

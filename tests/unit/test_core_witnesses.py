@@ -82,6 +82,14 @@ def test_a_server_that_the_policy_does_not_know_is_one_of_the_known_from_then_on
     assert made.quorum.agreeing == 4
 
 
+def test_of_ever_new_servers_some_are_heard_and_the_rest_passed_over():
+    made = witnesses()
+    for number in range(70):
+        made.on_ntp(reply(f"{number}:123"))
+    assert len(made.quorum.peers) == 64
+    assert made.on_ntp(reply("one more:123", lost=True)) == []
+
+
 def test_an_answer_near_a_leap_second_is_no_opinion_and_after_it_is_counted_in_si_seconds():
     made = witnesses()
     made.leap.confirmed.append(LeapSecond(BEGIN_S + 1, 1))

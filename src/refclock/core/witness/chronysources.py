@@ -8,7 +8,7 @@ what chrony does with the system clock afterwards does not touch it. It may veto
 from refclock.core.seconds.interval import Interval, RawRate, agreed
 from refclock.core.seconds.leap import LeapSeconds
 from refclock.core.seconds.pairing import Refused
-from refclock.core.witness.ntp import Answer, Peer, youngest_ns
+from refclock.core.witness.ntp import MOST, Answer, Peer, youngest_ns
 from refclock.model import SourceReport
 from refclock.policy import Limits
 from refclock.units import NS_PER_S, PPT_PER_PPM, S_PER_DAY, scale_up
@@ -17,7 +17,6 @@ from refclock.units import NS_PER_S, PPT_PER_PPM, S_PER_DAY, scale_up
 _VOID_AFTER_NS = 192 * NS_PER_S
 # What was not heard for a day is no source any more.
 _FORGOTTEN_NS = S_PER_DAY * NS_PER_S
-_MOST = 64
 # chrony carries an answer to the present by its own frequency, which our own samples bend: by no more than
 # `maxdrift`, which is 500 ppm on a KDC (docs/guide.md).
 _CARRIED_PPT = 500 * PPT_PER_PPM
@@ -62,7 +61,7 @@ class ChronySources:
         for name, peer in list(self.peers.items()):
             if raw_ns - peer.answers[-1].interval.as_of_ns > _FORGOTTEN_NS:
                 del self.peers[name]
-        return len(self.peers) >= _MOST
+        return len(self.peers) >= MOST
 
     def _refresh(self, raw_ns: int, rate: RawRate) -> None:
         """A majority of all heard within a day must share a point; one alone is its own majority."""

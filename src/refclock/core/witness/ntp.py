@@ -20,6 +20,8 @@ _VERSIONS = (3, 4)
 _LEAP_UNKNOWN = 3
 _MAX_STRATUM = 15
 _MIN_LIVE = 3
+# Servers, KDCs or sources that are known at a time: a capture may name as many as it likes.
+MOST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +161,12 @@ class Quorum:
         self.interval: Interval | None = None
         self.agreeing = 0
 
-    def inherit(self, other: "Quorum") -> "Quorum":
-        """Take over the servers that another quorum knew."""
-        self.peers |= other.peers
-        self.interval, self.agreeing = other.interval, other.agreeing
-        return self
+    def peer(self, name: str) -> Peer | None:
+        """A server. A capture of another host may name servers that this policy does not: each one counts,
+        until there is no more room (None)."""
+        if name not in self.peers and len(self.peers) < MOST:
+            self.peers[name] = Peer(name)
+        return self.peers.get(name)
 
     def form(
         self, raw_ns: int, rate: RawRate, since_ns: int

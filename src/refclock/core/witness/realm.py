@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from refclock.core.seconds.interval import Interval, RawRate, agreed
 from refclock.core.seconds.leap import LeapSeconds
 from refclock.core.seconds.pairing import Refused
-from refclock.core.witness.ntp import Answer, Peer, youngest_ns
+from refclock.core.witness.ntp import MOST, Answer, Peer, youngest_ns
 from refclock.model import Accuse, KdcReply
 from refclock.policy import Policy
 from refclock.units import NS_PER_S, scale_up
@@ -21,8 +21,6 @@ _MIN_LIVE = 2
 _NAMED_AFTER = 2
 # No answer is waited for longer (realm.timeout_ms, twice).
 _LONGEST_NS = 20 * NS_PER_S
-# A capture may name as many as it likes.
-_MOST = 64
 
 
 @dataclass(slots=True)
@@ -53,7 +51,7 @@ class Realm:
         """An answer, or its loss; returns why it is not used. A capture of another host may name KDCs that
         this policy does not: each one counts."""
         raw_ns = event.raw_ns
-        if event.peer not in self.kdcs and len(self.kdcs) < _MOST:
+        if event.peer not in self.kdcs and len(self.kdcs) < MOST:
             self.kdcs[event.peer] = Kdc(Peer(event.peer))
         kdc = self.kdcs.get(event.peer)
         if kdc is None or event.data is None:

@@ -64,11 +64,9 @@ class Witnesses:
 
     def on_ntp(self, reply: NtpReply) -> list[Refused | Accuse]:
         """An answer, or its loss."""
-        peer = self.quorum.peers.get(reply.peer)
+        peer = self.quorum.peer(reply.peer)
         if peer is None:
-            # A capture of another host may name servers that this policy does not: each one counts.
-            self.quorum = Quorum((*self.quorum.peers, reply.peer)).inherit(self.quorum)
-            peer = self.quorum.peers[reply.peer]
+            return []
         answer = judge_reply(reply, self._limits, self.rate, self._build_utc_s)
         if isinstance(answer, Answer):
             told = answer.interval
