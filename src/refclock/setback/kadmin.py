@@ -6,7 +6,7 @@ import subprocess
 
 from refclock.chrony.program import find
 from refclock.errors import PortError
-from refclock.setback.keys import DATABASE, Keys, speakable
+from refclock.setback.keys import DATABASE, Keys, kadmin_line, speakable
 
 _PATIENCE_S = 60
 # The keys that tickets for Kerberos' own services are made with. K/M only encrypts the database, and
@@ -34,8 +34,7 @@ def in_database(realm: str, principal: str) -> Keys | None:
     """A principal's keys in the database, None where it has none. Raises PortError."""
     if not speakable(principal):
         return None
-    name = f'"{principal}"' if " " in principal else principal
-    for line in _ask(realm, f"getprinc -terse {name}").splitlines():
+    for line in _ask(realm, kadmin_line("getprinc", "-terse", principal)).splitlines():
         fields = [quoted or bare for quoted, bare in _WORD.findall(line)]
         if line.startswith('"') and len(fields) >= _HEAD and fields[_HEAD - 1].isdigit():
             keys = fields[_HEAD:]

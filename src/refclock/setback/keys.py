@@ -115,6 +115,11 @@ def speakable(principal: str) -> bool:
     return fit and not principal.startswith("-")
 
 
+def kadmin_line(*words: str) -> str:
+    """Words as kadmin reads them: one with a space in it stands in quotes. None has a quote or a tab."""
+    return " ".join(f'"{one}"' if " " in one else one for one in words)
+
+
 class Commands:
     """Command lines that change keys, as a shell reads them. On a KDC that has the database they are
     kadmin.local's; elsewhere kadmin's, which asks for a password, as ``admin`` where that is given."""
@@ -127,9 +132,8 @@ class Commands:
         self._realm = realm
 
     def query(self, *words: str) -> str:
-        """One of kadmin's queries; a word with a space in it is put into quotes, as kadmin wants it."""
-        line = " ".join(f'"{one}"' if not one or " " in one or "\t" in one else one for one in words)
-        return shlex.join([*self._program, "-q", line])
+        """One of kadmin's queries."""
+        return shlex.join([*self._program, "-q", kadmin_line(*words)])
 
     def renew(self, keys: Keys, first: bool) -> list[str]:
         """What changes the keys of a principal in its place. In a second keytab (not ``first``) the new keys
