@@ -11,7 +11,7 @@ from refclock import __version__
 from refclock.errors import RefclockError
 
 # A disk that standard output goes to, and that takes no more.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 # verb: what it does. Each lives in refclock.cli.<verb> and offers EXAMPLE, arguments(parser), main(args).

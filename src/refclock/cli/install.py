@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
         print(line(deed))
     changed = any(one.verb in ("wrote", "updated") for one in deeds)
     if args.dry_run:
-        print("\nNothing was written.")
+        print("\nDry run: that is what would be done. Nothing was written.")
     elif not changed:
         print("\nNothing to do: all of it is in place.")
     else:

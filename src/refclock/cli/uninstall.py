@@ -20,7 +20,7 @@ def main(args: argparse.Namespace) -> int:
     for deed in deeds:
         print(line(deed))
     if args.dry_run:
-        print("\nNothing was removed.")
+        print("\nDry run: that is what would be done. Nothing was removed.")
     elif not deeds:
         print("Nothing to remove: refclock install wrote nothing here.")
     else:
