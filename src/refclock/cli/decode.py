@@ -57,7 +57,7 @@ that point (leap, utc_valid). frac_ns is what the epoch lies after that second, 
 null is unknown. A second that is not known to be in UTC has utc null, and timescale and time at the end,
 where a time without year is DDDThh:mm:ss. Without
 --protocol, families whose frames have no checksum are reported from five consecutive seconds on.
-Exit status: 0, or 2 when no frame of a known protocol was found."""
+Exit status: 0, or 2 when no frame of a known protocol was found, or the input cannot be used."""
     )
 
 
