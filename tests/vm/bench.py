@@ -34,19 +34,20 @@ Status = dict[str, Any]
 
 @dataclass
 class Bench:
-    """``say`` prints a line. ``kept`` is where a failure's evidence goes."""
+    """``say`` prints a line. ``kept`` is where a failure's evidence goes, ``name`` the receiver in use."""
 
     machine: Machine
     stage: VmStage
     recorder: Recorder
     kept: Path
     wheel: Path
+    name: str = site.NAME
     # Scenarios since the day's rejections were forgotten, by a rearm or otherwise.
     since_anew: int = 0
 
     def status(self) -> Status:
         """What the daemon says; {} while nobody answers."""
-        text = self.machine.unix(site.SOCKET)
+        text = self.machine.unix(f"/run/refclock/{self.name}.sock")
         try:
             told = json.loads(text)
         except ValueError:
@@ -88,8 +89,9 @@ class Bench:
             self.sound()
             time.sleep(min(left, 1))
 
-    def words(self, unit: str = site.UNIT, lines: int = 15) -> str:
-        """The end of a unit's journal."""
+    def words(self, unit: str = "", lines: int = 15) -> str:
+        """The end of a unit's journal, or of the daemon's."""
+        unit = unit or f"refclock@{self.name}.service"
         return self.run(f"journalctl -u {shlex.quote(unit)} -n {lines} -o cat --no-pager", check=False)
 
     def run(self, command: str, *, check: bool = True, timeout_s: float = 120) -> str:
@@ -153,7 +155,7 @@ class Bench:
 
     def mend(self) -> None:
         """After a failure: everything anew, so that the next scenario has a chance."""
-        self.stage.voice, self.stage.pulse_wire = "receiver", True
+        self.stage.voice, self.stage.pulse_wire, self.name = "receiver", True, site.NAME
         self.run(f"systemctl stop chrony {site.UNIT} refclock-shm; systemctl reset-failed", check=False)
         self.run(f"ipcrm -M 0x4e545044; rm -rf {site.STATE}/*", check=False)
         self.run(f"date -s @{self.stage.truth.now_ns() / NS_PER_S:.3f}; hwclock --systohc --utc", check=False)
@@ -169,7 +171,8 @@ class Bench:
     def rearm(self, reason: str = "the scenario is over") -> None:
         """As an operator does."""
         self.since_anew = 0
-        self.run(f"refclock rearm --yes --reason {shlex.quote(reason)} --config {site.CONFIG}")
+        config = f"/etc/refclock/{self.name}.toml"
+        self.run(f"refclock rearm --yes --reason {shlex.quote(reason)} --config {config}")
 
 
 def off_ns(told: Status) -> int:
@@ -214,5 +217,6 @@ def bench(
         machine = ends.enter_context(
             Machine(image, directory, stage.lines.environment(), ports, networks=networks)
         )
+        stage.hurry()
         recorder = ends.enter_context(Recorder(machine.clocks, stage.utc_ns))
         yield Bench(machine, stage, recorder, directory, wheel)

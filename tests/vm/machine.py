@@ -78,6 +78,12 @@ class Line:
         self._socket.close()
 
 
+def hurry(task: int, priority: int) -> None:
+    """A thread goes before all without such a priority, and those with a lower one; 0 takes it back. Raises
+    PermissionError, and ProcessLookupError."""
+    os.sched_setscheduler(task, os.SCHED_RR if priority else os.SCHED_OTHER, os.sched_param(priority))
+
+
 class Machine:
     """A context in which a guest runs; its first boot has ended when the context is entered."""
 
@@ -171,13 +177,14 @@ class Machine:
 
     def _hurry(self, urgent: bool) -> None:
         """Whether the emulator's threads go before others: an edge that it sees late is late for the guest.
-        Not while it boots, which takes all that it is given."""
+        First of all the one that looks after lines, before those that are the guest's processors. Not while
+        it boots, which takes all that it is given."""
         assert self._process is not None
-        policy = os.SCHED_RR if urgent else os.SCHED_OTHER
+        first = self._process.pid
         with suppress(PermissionError):
-            for task in Path(f"/proc/{self._process.pid}/task").iterdir():
+            for task in (int(path.name) for path in Path(f"/proc/{first}/task").iterdir()):
                 with suppress(ProcessLookupError):
-                    os.sched_setscheduler(int(task.name), policy, os.sched_param(1 if urgent else 0))
+                    hurry(task, 1 + (task == first) if urgent else 0)
 
     def qmp(self, command: str, **arguments: object) -> object:
         """One QMP command; its answer. Events are passed over. Raises GuestError for an error."""
@@ -188,6 +195,25 @@ class Machine:
                 raise GuestError(f"{command}: {told['error']}")
             if "return" in told:
                 return told["return"]
+
+    def plug(self, serial: str, pty: Path, port: str = "1") -> None:
+        """An FTDI bridge (0403:6001) with that serial number, and a pty behind it, goes into a port."""
+        self.qmp("chardev-add", id=serial, backend={"type": "serial", "data": {"device": str(pty)}})
+        bridge = {"driver": "usb-serial", "id": serial, "bus": "usb.0", "port": port, "serial": serial}
+        self.qmp("device_add", **bridge, chardev=serial)
+
+    def unplug(self, serial: str) -> None:
+        """Pull it out."""
+        self.qmp("device_del", id=serial)
+        end = time.monotonic() + _START_S
+        while True:
+            try:
+                self.qmp("chardev-remove", id=serial)
+                return
+            except GuestError:  # in use until the device is gone
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
 
     def run(self, command: str, *, check: bool = True, timeout_s: float = 120) -> Done:
         """Run shell text in the guest, as root. Raises GuestError when it fails, unless not to be checked."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.vm import host, leap, lies, way
+from tests.vm import host, leap, lies, nmea, usb, way
 from tests.vm.bench import Bench
 
 
@@ -30,6 +30,8 @@ SCENARIOS = (
     Scenario("pulses missing", lies.followed("pps-miss:30%", 30)),
     Scenario("one server lies by +200 ms", lies.followed("ntp-liar:+200ms", 40, "ntp:")),
     Scenario("chronyd steers by SOCK", way.steers_by_sock, short=True),
+    Scenario("NMEA in place of UBX", nmea.nmea, short=True),
+    Scenario("receiver on USB", usb.usb),
     Scenario("RTC rewritten", host.rtc_rewritten),
     Scenario("root sets the clock by +300 ms", host.root_sets_the_clock),
     Scenario("chronyc makestep", host.makestep),
@@ -37,6 +39,7 @@ SCENARIOS = (
     Scenario("refclock killed five times", host.killed_repeatedly, short=True),
     Scenario("disk full", host.disk_full),
     Scenario("gpsd beside it", host.gpsd_beside),
+    Scenario("booted without its receiver on USB", usb.missing_at_boot),
     Scenario("reboot in an attack", host.reboots(hard=False)),
     Scenario("reset in an attack", host.reboots(hard=True)),
     Scenario("machine paused for 5 s", host.paused(5)),

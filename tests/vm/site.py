@@ -96,11 +96,11 @@ def configure(machine: Machine, protocol: str, ports: Sequence[int], sink: str) 
     machine.run("systemctl daemon-reload")
 
 
-def enroll(machine: Machine) -> None:
+def enroll(machine: Machine, name: str = NAME) -> None:
     """What hours of `refclock enroll` would measure, as widely as an emulated counter deserves: its rate,
     which each boot finds anew, and the battery clock's are within 50 ppm. A short dwell can't tell."""
     rates = {f"{clock}_rate_{what}": value for clock in ("raw", "rtc") for what, value in _ENROLLED.items()}
-    code = f"raise SystemExit(tell('{SOCKET}', {rates | {'verb': 'enroll'}}))\n"
+    code = f"raise SystemExit(tell('/run/refclock/{name}.sock', {rates | {'verb': 'enroll'}}))\n"
     machine.put("/root/enroll.py", f"from refclock.cli.operator import tell\n{code}")
     machine.run(f"{HOME}/bin/python /root/enroll.py")
 

@@ -16,11 +16,13 @@ from refclock.stage.play import Stage
 from refclock.units import NS_PER_MS, NS_PER_S
 from refclock.world.chance import Chance
 from refclock.world.receiver import Receiver
+from tests.vm.machine import hurry
 
 HERE = Path(__file__).resolve().parent
 _EDGES = 64
 _ROOM = 400  # bytes that the guest has not fetched: about one second's
 _WORDS_BEFORE = 2
+_AHEAD_NS = 12 * NS_PER_MS  # less than modem.c waits for an edge
 _WIDTH_NS = 40 * NS_PER_MS  # some of QEMU's questions, which are 10 ms apart, must fall into it
 
 
@@ -54,6 +56,42 @@ class ModemLines:
         self._memory.close()
 
 
+def make_room(far: int) -> None:
+    """What a UART had no room for is lost: a pty (its far end is given) would keep it, for minutes."""
+    waiting = array("i", [0])
+    fcntl.ioctl(far, termios.FIONREAD, waiting)
+    if waiting[0] > _ROOM:
+        termios.tcflush(far, termios.TCIFLUSH)
+
+
+class OtherPort:
+    """Another line of the same receiver: what it says on the first is heard there, too, while that is
+    ``plugged`` in. ``path`` is the pty."""
+
+    def __init__(self, *, plugged: bool) -> None:
+        self._near, self._far = os.openpty()
+        tty.setraw(self._far)
+        os.set_blocking(self._near, False)
+        self.path = Path(os.ttyname(self._far))
+        self.plugged = plugged
+
+    def say(self, data: bytes) -> None:
+        """What was said there by others is heard by nobody."""
+        if not self.plugged:
+            return
+        make_room(self._far)
+        with suppress(BlockingIOError):
+            os.read(self._near, 4096)
+        with suppress(BlockingIOError):
+            os.write(self._near, data)
+
+    def close(self) -> None:
+        """For good."""
+        self.plugged = False
+        os.close(self._near)
+        os.close(self._far)
+
+
 class VmStage(Stage):
     """The emulated world of ``refclock demo``, with a real modem line and no battery clock of its own: the
     machine has one. The pty stays open for as long as the machine runs. ``beside`` is another line's path,
@@ -63,13 +101,27 @@ class VmStage(Stage):
         super().__init__(directory, personality, servers=servers, seed=seed)
         self._personality = personality
         self.lines = ModemLines(directory)
-        self._beside, self._beside_far = os.openpty()
-        tty.setraw(self._beside_far)
-        os.set_blocking(self._beside, False)
-        self.beside = Path(os.ttyname(self._beside_far))
+        self._beside = OtherPort(plugged=True)
+        self.beside = self._beside.path
+        # QEMU's FTDI bridge asks for the modem lines only when it has a byte to deliver, while a real one
+        # tells them each millisecond. So a line feed, with which no message begins, is there just before each
+        # pulse, and modem.c waits for the edge.
+        self.usb = OtherPort(plugged=False)
         # Cut by a scenario: the pulse's wire, and nothing else.
         self.pulse_wire = True
         self._far: int | None = None
+
+    def hurry(self) -> None:
+        """Its thread goes with the emulator's first: a byte that is late makes a USB port's pulse late."""
+        assert self._thread.native_id is not None
+        with suppress(PermissionError):
+            hurry(self._thread.native_id, 2)
+
+    def speak(self, personality: str) -> None:
+        """Another receiver is on the line from the next second on."""
+        self._personality = personality
+        chance = Chance(self._seed, "receiver")
+        self.receiver = Receiver(personality, chance, list(self.attacks), start_s=self._second)
 
     def plug(self) -> None:
         """As ever; its other end stays open here too, so that a machine that starts anew finds the line."""
@@ -77,22 +129,18 @@ class VmStage(Stage):
         self._far = os.open(self.device, os.O_RDWR | os.O_NOCTTY)
 
     def said(self, data: bytes) -> None:
-        """What a UART had no room for is lost: a pty would keep it, for minutes, until the guest is up."""
+        """On all its ports."""
         assert self._far is not None
-        for far in (self._far, self._beside_far):
-            waiting = array("i", [0])
-            fcntl.ioctl(far, termios.FIONREAD, waiting)
-            if waiting[0] > _ROOM:
-                termios.tcflush(far, termios.TCIFLUSH)
+        make_room(self._far)
         super().said(data)
-        with suppress(BlockingIOError):  # who listens there may have spoken: nobody hears it
-            os.read(self._beside, 4096)
-        os.write(self._beside, data)
+        self._beside.say(data)
+        self.usb.say(data)
 
     def plan_pulse(self, true_ns: int) -> None:
         """The line rises at that instant, to the precision of the emulator."""
         if self.pulse_wire:
             self.lines.edge(self.truth.raw_at(true_ns))
+            self._at(true_ns - _AHEAD_NS, lambda _due_ns: self.usb.say(b"\n"))
 
     def move(self, true_ns: int, leap_at_s: int) -> None:
         """Let it be another time, before a leap second; returns once it is."""
@@ -116,7 +164,8 @@ class VmStage(Stage):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, trace)
-        for fd in (self._far, self._beside, self._beside_far):
-            if fd is not None:
-                os.close(fd)
+        if self._far is not None:
+            os.close(self._far)
+        self._beside.close()
+        self.usb.close()
         self.lines.close()
