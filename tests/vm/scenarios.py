@@ -44,6 +44,6 @@ SCENARIOS = (
     Scenario("reset in an attack", host.reboots(hard=True)),
     Scenario("machine paused for 5 s", host.paused(5)),
     Scenario("machine paused for 10 min", host.paused(600), long=True),
-    # The last one: it is another year afterwards.
-    Scenario("real leap second", leap.leap_second),
+    # The last one, for it is another year afterwards; not seen to pass yet (docs/vm.md).
+    Scenario("real leap second", leap.leap_second, long=True),
 )
