@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from refclock.units import NS_PER_MS, NS_PER_S
-from tests.vm.bench import TOLERANCE_NS, Bench
+from tests.vm.bench import TOLERANCE_NS, Bench, Status
 from tests.vm.peers import REFCLOCK, Arrangement
 from tests.vm.record import Error, Figures, errors, judge
 
@@ -104,6 +104,7 @@ def attacked(bench: Bench, one: Arrangement, text: str) -> Outcome:
     cursor = bench.run("journalctl -n 0 --show-cursor").partition("cursor: ")[2]
     told = Outcome()
     marks: dict[str, list[str]] = {}
+    before = bench.status() if one is REFCLOCK else {}
     mark = bench.recorder.mark()
     with bench.attack(text) as attack:
         end = time.monotonic() + 2 + ATTACKED_S
@@ -115,7 +116,7 @@ def attacked(bench: Bench, one: Arrangement, text: str) -> Outcome:
                     seen.append(row[1])
         ended_ns = bench.stage.truth.now_ns()
         if one is REFCLOCK:
-            told.said += _refclock_said(bench)
+            told.said.append(_refclock_said(before, bench.status()))
     _come_back(bench)
     course = errors(*bench.recorder.since(mark))
     _judge(told, judge(*bench.recorder.since(mark)), course, attack.start_ns, ended_ns)
@@ -178,10 +179,18 @@ def _logged(bench: Bench, one: Arrangement, cursor: str) -> list[str]:
     return [f"«{line}»" for line in reversed(kinds.values())]
 
 
-def _refclock_said(bench: Bench) -> list[str]:
-    told = bench.status()
-    withheld = told.get("last_withhold") or {}
-    return [f"refclock {told.get('mode')}: {told.get('last_accusation') or withheld.get('reason')}"]
+def _refclock_said(before: Status, after: Status) -> str:
+    """Its mode, whom it accused meanwhile, and why it withheld most."""
+    accused = after.get("last_accusation")
+    counters: dict[str, int] = after["counters"]
+    new = {
+        key: value - before["counters"].get(key, 0)
+        for key, value in counters.items()
+        if key not in ("published", "withheld")
+    }
+    said = [accused] if accused and accused != before.get("last_accusation") else []
+    said += [f"{key} {value}" for key, value in new.items() if value > 0]
+    return f"refclock {after['mode']}: {', '.join(said) or 'nothing withheld'}"
 
 
 def table(columns: Sequence[str], told: Mapping[tuple[str, str], object]) -> str:

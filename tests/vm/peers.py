@@ -6,6 +6,7 @@ made faster, for a run lasts minutes, as refclock's are (site.py).
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from refclock.units import NS_PER_S
@@ -27,7 +28,7 @@ _FREE = (
     "ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer("
     "struct.pack('@I4l i8l i5l i44x', 0x4002, *[0] * 10, 10000, *[0] * 9)))"
 )
-_PATIENCE_S = 120
+_PATIENCE_S, _SOON_S = 120, 40
 _SAMPLES = 8
 
 
@@ -101,17 +102,21 @@ def _lateness(bench: Bench) -> float:
 
 
 def begin(bench: Bench, one: Arrangement, late_s: float, *, well: bool = False) -> None:
-    """Everything anew, with the guest's clock right, unless all is well; returns once chronyd follows the
-    receiver. refclock's turn is the first: what it needs is disabled for the others."""
+    """Everything anew, with the guest's clock right, unless all is well or soon becomes so; returns once
+    chronyd follows the receiver. refclock's turn is the first: what it needs is disabled for the others."""
     if one is REFCLOCK:
         if bench.run(f"systemctl is-active {site.UNIT}", check=False) != "active":
             bench.run(f"systemctl enable -q --now {_UNITS} chrony")
             bench.until("the daemon answers", lambda told: "mode" in told)
             site.enroll(bench.machine)
         bench.settled()
-    elif not well:
+    else:
+        if well:
+            with suppress(GuestError):
+                _follows(bench, one, _SOON_S)
+                return
         _start_peer(bench, one, late_s)
-    _follows(bench, one)
+    _follows(bench, one, _PATIENCE_S)
 
 
 def _start_peer(bench: Bench, one: Arrangement, late_s: float) -> None:
@@ -139,12 +144,10 @@ def _configuration(bench: Bench, one: Arrangement, late_s: float) -> str:
     return "\n".join([*(line.format(late=late_s) for line in one.lines), *servers, *kept]) + "\n"
 
 
-def _follows(bench: Bench, one: Arrangement) -> None:
+def _follows(bench: Bench, one: Arrangement, patience_s: float) -> None:
     """Until chronyd has selected the receiver, and the clock is right as seen from outside."""
-    bench.wait(
-        f"chronyd selects {one.source}", f"chronyc -n sources | grep '^#\\* {one.source}'", _PATIENCE_S
-    )
-    end = time.monotonic() + _PATIENCE_S
+    bench.wait(f"chronyd selects {one.source}", f"chronyc -n sources | grep '^#\\* {one.source}'", patience_s)
+    end = time.monotonic() + patience_s
     while True:
         mark = bench.recorder.mark()
         bench.rest(3)

@@ -83,7 +83,8 @@ def _play(
             outcome = error
         failed = isinstance(outcome, Exception)
         for name, each in outcome.items() if isinstance(outcome, dict) else [("", outcome)]:
-            say(f"{one.name} | {what} {name} ({time.monotonic() - began:.0f} s) | {'FAIL ' * failed}{each}")
+            first = str(each).partition("\n")[0]
+            say(f"{one.name} | {what} {name} ({time.monotonic() - began:.0f} s) | {'FAIL ' * failed}{first}")
         if not failed:
             break
         if one is REFCLOCK:
