@@ -9,7 +9,7 @@ import pytest
 
 from tests.vm.image import PROGRAMS, Image, image
 
-# Three quarters of an hour, and about others' programs: played when it is asked for.
+# About an hour, and about others' programs: played when it is asked for.
 collect_ignore = [] if os.environ.get("REFCLOCK_VM") in ("peers", "all") else ["test_peers.py"]
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from refclock.units import NS_PER_MS, NS_PER_S
 from tests.vm.bench import TOLERANCE_NS, Bench, Status
+from tests.vm.machine import GuestError
 from tests.vm.peers import REFCLOCK, Arrangement
 from tests.vm.record import Error, Figures, errors, judge
 
@@ -100,7 +101,7 @@ def undisturbed(bench: Bench, *sources: str) -> dict[str, Steadiness]:
 
 
 def attacked(bench: Bench, one: Arrangement, text: str) -> Outcome:
-    """One attack, and what it came to."""
+    """One attack, and what it came to. Raises GuestError where the clock was astray before it."""
     cursor = bench.run("journalctl -n 0 --show-cursor").partition("cursor: ")[2]
     told = Outcome()
     marks: dict[str, list[str]] = {}
@@ -148,6 +149,8 @@ def _judge(told: Outcome, figures: Figures, course: Sequence[Error], began_ns: i
         allowed_ns = (after.true_ns - before.true_ns) // _FASTEST + before.known_ns + after.known_ns
         if abs(jump_ns) > max(abs(told.step_ns), _STEP_NS + allowed_ns):
             told.step_ns = jump_ns
+    if off and off[0] < began_ns:
+        raise GuestError("the clock was astray before the attack")
     if off:
         told.followed_s = (off[0] - began_ns) / NS_PER_S
         if off[-1] < course[-1].true_ns - NS_PER_S:
