@@ -17,6 +17,12 @@ KINDS = ("quiet", "noisy", "warm", "fast", "slow", "flip")
 PATHS = {"lan": (300_000, 200_000), "wan": (12_000_000, 3_000_000), "far": (25_000_000, 6_000_000)}
 
 
+def reach_ppt(stability_ppt: int, *, enrolled: bool) -> int:
+    """How far from its mean a counter of that stability strays. A host that is not enrolled learns its rate
+    in a dwell: what it strays by afterwards is counted from there, so twice the reach must fit into it."""
+    return stability_ppt if enrolled else stability_ppt // 2
+
+
 class Counter:
     """CLOCK_MONOTONIC_RAW beside true UTC (SI ns). UTC outruns it by ``y_ppt``, which stays within
     ``reach_ppt`` of ``base_ppt``."""
@@ -25,7 +31,8 @@ class Counter:
         self.true_ns = true_ns
         self.raw_ns = 10**15
         self.kind = kind
-        self._base, self._reach = base_ppt, max(0, reach_ppt - _ROUNDING_PPT)
+        self._base = base_ppt
+        self.steady(reach_ppt)
         self._chance = chance
         self._walk = 0.0
         self._flicker = [0.0, 0.0, 0.0]
@@ -58,6 +65,10 @@ class Counter:
                 self._step = self._chance.uniform(-0.6, 0.6) * reach  # the air conditioning failed
             off = self._walk + sum(self._flicker) + self._step + gauss(0, size * 0.5 / max(seconds, 1) ** 0.5)
         self.y_ppt = self._base + round(min(max(off, -reach), reach))
+
+    def steady(self, reach_ppt: int) -> None:
+        """From now on its rate stays within ``reach_ppt`` of the one that it is built for."""
+        self._reach = max(0, reach_ppt - _ROUNDING_PPT)
 
     def change_rate(self, by_ppt: int) -> None:
         """From now on it is off by so much more, whatever its stability says."""

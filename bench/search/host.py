@@ -24,7 +24,7 @@ from refclock.model import (
 from refclock.policy import CESIUM_PORT
 from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US, PPT_ONE
 from search.checks import Oracle
-from search.clocks import Counter, Liar, Server, Told
+from search.clocks import Counter, Liar, Server, Told, reach_ppt
 from search.setting import Setting, policy_of
 
 BUILD_S = 1_767_225_600  # 2026-01-01T00:00:00Z
@@ -44,9 +44,7 @@ class Host:
         self.policy = policy_of(setting)
         limits = self.policy.limits
         enrolled = setting.enrolled_unc_ppt > 0
-        # A host that was never enrolled learns its rate during the dwell: what it strays by afterwards
-        # is counted from there, so twice the reach must fit into the stated stability.
-        reach = limits.raw_stability_ppt if enrolled else limits.raw_stability_ppt // 2
+        reach = reach_ppt(limits.raw_stability_ppt, enrolled=enrolled)
         begin_s = BEGIN_S if not setting.leap_in_s else _LEAP_S - setting.leap_in_s
         self.counter = Counter(setting.oscillator, setting.rate_ppt, reach, chance, begin_s * NS_PER_S)
         self.leap_at_s = _LEAP_S if setting.leap_in_s else None
@@ -101,6 +99,11 @@ class Host:
             raw = self.counter.raw_ns
             self.take(self.bridge.step(Command(raw, raw, 0, "leap-table", table)))
         self._asked_ns = self._ticked_ns = -(1 << 62)
+
+    def change_source(self) -> None:
+        """The kernel takes another counter, which nobody has enrolled."""
+        self.clocksource = "hpet" if self.clocksource == "tsc" else "tsc"
+        self.counter.steady(reach_ppt(self.policy.limits.raw_stability_ppt, enrolled=False))
 
     def look(self) -> None:
         """The daemon looks at the kernel's clock."""

@@ -255,7 +255,7 @@ class Player:
 
     def _clocksource(self, _move: Move) -> None:
         host = self.host
-        host.clocksource = "hpet" if host.clocksource == "tsc" else "tsc"
+        host.change_source()
         host.oracle.begin_anew(host.counter.raw_ns)
         host.look()
         self.dwell()
