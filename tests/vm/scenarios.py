@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.vm import host, leap, lies, nmea, usb, way
+from tests.vm import endurance, host, leap, lies, nmea, usb, way
 from tests.vm.bench import Bench
 
 
@@ -29,8 +29,9 @@ SCENARIOS = (
     Scenario("further pulses", lies.followed("pps-extra:30%", 30)),
     Scenario("pulses missing", lies.followed("pps-miss:30%", 30)),
     Scenario("one server lies by +200 ms", lies.followed("ntp-liar:+200ms", 40, "ntp:")),
+    Scenario("endurance", endurance.endures, short=True),
     Scenario("chronyd steers by SOCK", way.steers_by_sock, short=True),
-    Scenario("NMEA in place of UBX", nmea.nmea, short=True),
+    Scenario("NMEA in place of UBX", nmea.nmea),
     Scenario("receiver on USB", usb.usb),
     Scenario("RTC rewritten", host.rtc_rewritten),
     Scenario("root sets the clock by +300 ms", host.root_sets_the_clock),
