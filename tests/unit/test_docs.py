@@ -13,6 +13,7 @@ from refclock import cli
 from refclock.core.bridge import Bridge
 from refclock.jsonform import event_line, parse_event
 from refclock.policy import parse_policy
+from tests.vm.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -199,7 +200,7 @@ def test_examples_of_captures_are_events():
     assert len(kinds) >= 4
 
 
-def test_each_requirement_names_tests_that_there_are():
+def test_each_requirement_names_tests_and_scenarios_that_there_are():
     rows = re.findall(r"^\| ([0-9][^|]*) \|(.*)\|$", (ROOT / "docs/requirements.md").read_text("utf-8"), re.M)
     assert len(rows) >= 20
     for number, row in rows:
@@ -209,6 +210,10 @@ def test_each_requirement_names_tests_that_there_are():
         for pattern in re.findall(r"`(test_[a-z0-9_*]+)`", row):
             wanted = re.compile(rf"^def {pattern.replace('*', '.*')}\(", re.M)
             assert any(wanted.search(path.read_text("utf-8")) for path in paths), f"{number}: {pattern}"
+        seen = row.rpartition(" | ")[2]
+        named = re.findall(r'"([^"]+)"', seen)
+        assert named or seen.startswith("no: "), f"{number}: names no scenario, and does not say why"
+        assert {one.name for one in SCENARIOS}.issuperset(named), f"{number}: {named}"
 
 
 def test_decisions_have_a_number_of_their_own():

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.vm import endurance, host, leap, lies, nmea, usb, way
+from tests.vm import endurance, host, kerberos, leap, lies, nmea, usb, way
 from tests.vm.bench import Bench
 
 
@@ -43,6 +43,8 @@ SCENARIOS = (
     Scenario("booted without its receiver on USB", usb.missing_at_boot),
     Scenario("reboot in an attack", host.reboots(hard=False)),
     Scenario("reset in an attack", host.reboots(hard=True)),
+    Scenario("a server's library, the clock set by root", kerberos.library),
+    Scenario("set back as refclock setback leads", kerberos.set_back),
     Scenario("machine paused for 5 s", host.paused(5)),
     Scenario("machine paused for 10 min", host.paused(600), long=True),
     # The last one, for it is another year afterwards; not seen to pass yet (docs/vm.md).
