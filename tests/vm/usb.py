@@ -27,7 +27,7 @@ def usb(bench: Bench) -> str:
         _enrolled(bench)
         _plug(bench, OURS)
         bench.wait("udev starts the daemon", f"systemctl is-active {UNIT}", 60)
-        assert _node(bench) == "/dev/ttyUSB0"
+        assert _node(bench) == "/dev/ttyUSB0", _node(bench)
         bench.until("the daemon answers", lambda told: "mode" in told)
         site.enroll(bench.machine, NAME)
         bench.fed(120)
@@ -37,7 +37,7 @@ def usb(bench: Bench) -> str:
         _pulled_out(bench)
         _plug(bench, OURS)
         bench.fed()
-        assert _node(bench) == "/dev/ttyUSB1"
+        assert _node(bench) == "/dev/ttyUSB1", _node(bench)
         bench.run("systemctl stop holder")
         _exchanged(bench)
         _plug(bench, OURS)
@@ -141,7 +141,8 @@ def _enrolled(bench: Bench) -> None:
 
 def _pulled_out(bench: Bench) -> None:
     """While somebody else has the old line open, so that its number is not free when it comes back."""
-    bench.run(f"systemd-run -q --unit=holder /usr/bin/python3 -c '{_HOLD}'")
+    bench.run(f"systemd-run -q --collect --unit=holder /usr/bin/python3 -c '{_HOLD}'")
+    bench.wait("it is held", "ls -l /proc/$(systemctl show -P MainPID holder)/fd | grep ttyUSB0", 30)
     _unplug(bench, OURS)
     bench.until("holdover", lambda told: told["mode"] == "holdover", 60)
     status = bench.until("it is said", lambda told: _EXPECTED in _reason(told), 30)
