@@ -354,10 +354,16 @@ def test_check_names_what_two_receivers_daemons_would_share(tmp_path, capsys):
 def test_check_asks_each_server_once(there, capsys, monkeypatch):
     from refclock.cli import findings
 
-    reply = NtpReply(0, 0, 0, "ntp0", "x", "", 0, 3_000_000, bytes([0x24, 2]) + bytes(46))
-    monkeypatch.setattr(findings, "ask_once", lambda ports, longest_ns: {"ntp0": [reply]})
-    cli.main(["check", "--config", "refclock.toml"])
-    assert "answers in 3.00 ms, stratum 2" in capsys.readouterr().out
+    for stratum, reference, shown in (
+        (2, bytes([192, 0, 2, 9]), "stratum 2 (192.0.2.9)"),
+        (1, b"GPS\0", "stratum 1 (Global Position System)"),
+        (1, b"\x1b[2J", "stratum 1 (Unidentified reference source '?[2J')"),
+    ):
+        data = bytes([0x24, stratum]) + bytes(10) + reference + bytes(32)
+        reply = NtpReply(0, 0, 0, "ntp0", "x", "", 0, 3_000_000, data)
+        monkeypatch.setattr(findings, "ask_once", lambda ports, longest_ns, reply=reply: {"ntp0": [reply]})
+        cli.main(["check", "--config", "refclock.toml"])
+        assert f"answers in 3.00 ms, {shown}" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(("limit_us", "warned"), [(3_001, False), (2_999, True)])

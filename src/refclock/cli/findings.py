@@ -18,9 +18,10 @@ from refclock.model import STA_UNSYNC, NtpReply, PortChange, SystemClock
 from refclock.policy import Policy
 from refclock.ports import Port, ports_of
 from refclock.ports.holders import holders
+from refclock.ports.ntp import describe
 from refclock.ports.once import ask_once
 from refclock.runtime import StateFile
-from refclock.units import NS_PER_MS, NS_PER_S, show_ns
+from refclock.units import NS_PER_MS, NS_PER_S, printable, show_ns
 from refclock.wire import sntp
 from refclock.wire.families import doubts
 
@@ -164,7 +165,8 @@ def _servers(policy: Policy, ports: list[Port]) -> Iterator[Finding]:
             continue
         delay_ns = reply.t4_raw_ns - reply.t1_raw_ns
         widths.append(delay_ns + packet.root_delay_ns + 2 * packet.root_dispersion_ns)
-        trip = f"answers in {show_ns(delay_ns).lstrip('+')}, stratum {packet.stratum}"
+        follows = printable(str(describe(reply.data or b"").get("reference", "")))
+        trip = f"answers in {show_ns(delay_ns).lstrip('+')}, stratum {packet.stratum} ({follows})"
         fit = 0 < packet.stratum < 16 and packet.leap != 3
         yield Finding(what, trip, OK) if fit else Finding(what, f"{trip}: not synchronised", WARN)
     widest_ns, limit_ns = statistics.median(widths or [0]), policy.limits.quorum_error_ns

@@ -95,8 +95,8 @@ def ntp_ports(settings: NtpSettings) -> list[NtpPort]:
 
 
 def describe(data: bytes) -> dict[str, str | int]:
-    """An answer's fields in words, for status and diagnosis; nothing is decided by them. Empty for what
-    is no NTP packet."""
+    """An answer's fields in words, for diagnosis; nothing is decided by them. ``reference`` is whom the
+    server follows; it may hold any characters. Empty for what is no NTP packet."""
     packet = ntplib.NTPStats()
     try:
         packet.from_data(data)
