@@ -358,6 +358,7 @@ def test_check_asks_each_server_once(there, capsys, monkeypatch):
         (2, bytes([192, 0, 2, 9]), "stratum 2 (192.0.2.9)"),
         (1, b"GPS\0", "stratum 1 (Global Position System)"),
         (1, b"\x1b[2J", "stratum 1 (Unidentified reference source '?[2J')"),
+        (200, bytes(4), "stratum 200: not synchronised"),
     ):
         data = bytes([0x24, stratum]) + bytes(10) + reference + bytes(32)
         reply = NtpReply(0, 0, 0, "ntp0", "x", "", 0, 3_000_000, data)

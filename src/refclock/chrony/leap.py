@@ -34,10 +34,9 @@ def _days_left(path: str | Path) -> int:
 def leap_file(root: Path, wanted: Wanted, conf: Effective) -> Iterator[Finding]:
     """The file behind ``leapseclist`` or ``leapsectz``; nothing where neither is set, for that is told
     already."""
-    worst = LEAP_FILE.verdict(wanted.profile)
     listed, zone = conf.last("leapseclist"), conf.last("leapsectz")
     if listed is not None and listed.words:
-        yield replace(leap_list(root / listed.words[0].lstrip("/"), worst), clause=LEAP_FILE.clause)
+        yield _judged(root / listed.words[0].lstrip("/"), wanted)
     elif zone is not None and zone.words:
         path = root / ZONES / zone.words[0]
         if not path.is_file():
@@ -47,9 +46,14 @@ def leap_file(root: Path, wanted: Wanted, conf: Effective) -> Iterator[Finding]:
             )  # fmt: skip
         elif (root / LIST).is_file():
             # The zone itself does not tell how long it is good; the list of the same package does.
-            yield replace(leap_list(root / LIST, worst), clause=LEAP_FILE.clause)
+            yield _judged(root / LIST, wanted)
         else:
             yield LEAP_FILE.ok(f"/{ZONES}/{zone.words[0]} is there; how long it is good it does not say")
+
+
+def _judged(path: Path, wanted: Wanted) -> Finding:
+    """A list, as the rule has it for the profile."""
+    return replace(leap_list(path, LEAP_FILE.verdict(wanted.profile)), clause=LEAP_FILE.clause)
 
 
 def leap_list(path: str | Path, worst: str) -> Finding:

@@ -165,8 +165,9 @@ def _servers(policy: Policy, ports: list[Port]) -> Iterator[Finding]:
             continue
         delay_ns = reply.t4_raw_ns - reply.t1_raw_ns
         widths.append(delay_ns + packet.root_delay_ns + 2 * packet.root_dispersion_ns)
-        follows = printable(str(describe(reply.data or b"").get("reference", "")))
-        trip = f"answers in {show_ns(delay_ns).lstrip('+')}, stratum {packet.stratum} ({follows})"
+        trip = f"answers in {show_ns(delay_ns).lstrip('+')}, stratum {packet.stratum}"
+        if follows := printable(describe(reply.data or b"").get("reference", "")):
+            trip += f" ({follows})"
         fit = 0 < packet.stratum < 16 and packet.leap != 3
         yield Finding(what, trip, OK) if fit else Finding(what, f"{trip}: not synchronised", WARN)
     widest_ns, limit_ns = statistics.median(widths or [0]), policy.limits.quorum_error_ns

@@ -20,7 +20,6 @@ from refclock.chrony.program import find
 from refclock.errors import RefclockError
 from refclock.units import NS_PER_S
 
-# Daemons live in /usr/sbin, which is not on everybody's PATH.
 _REFID = "VETD"
 _START_S, _STOP_S, _ASK_S = 5.0, 5.0, 2.0
 # `noselect`: chrony measures and draws no conclusions, so that the offset it shows stays the one that is.
