@@ -45,6 +45,11 @@ class Bench:
     # Scenarios since the day's rejections were forgotten, by a rearm or otherwise.
     since_anew: int = 0
 
+    @property
+    def servers(self) -> list[int]:
+        """The servers' ports, on the host."""
+        return [server.port for server in self.stage.servers]
+
     def status(self) -> Status:
         """What the daemon says; {} while nobody answers."""
         text = self.machine.unix(f"/run/refclock/{self.name}.sock")
@@ -149,9 +154,13 @@ class Bench:
     def begin_anew(self) -> None:
         """As a first installation: rejections add up to a lock."""
         self.run(f"systemctl stop {site.UNIT}; rm -rf {site.STATE}/*; systemctl start {site.UNIT}")
-        self.until("the daemon answers", lambda told: "mode" in told, 30)
-        site.enroll(self.machine)
+        self.enrolled(30)
         self.since_anew = 0
+
+    def enrolled(self, timeout_s: float = 90) -> None:
+        """The daemon of the receiver in use has been started anew: enrolled as soon as it answers."""
+        self.until("the daemon answers", lambda told: "mode" in told, timeout_s)
+        site.enroll(self.machine, self.name)
 
     def mend(self) -> None:
         """After a failure: everything anew, so that the next scenario has a chance."""
@@ -160,8 +169,7 @@ class Bench:
         self.run(f"ipcrm -M 0x4e545044; rm -rf {site.STATE}/*", check=False)
         self.run(f"date -s @{self.stage.truth.now_ns() / NS_PER_S:.3f}; hwclock --systohc --utc", check=False)
         self.run(f"systemctl start chrony {site.UNIT} krb5-kdc", check=False)
-        self.until("the daemon answers", lambda told: "mode" in told, 30)
-        site.enroll(self.machine)
+        self.enrolled(30)
 
     def kdc_runs(self) -> None:
         """As it should with when_lost = "alarm"."""

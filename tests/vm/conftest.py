@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
@@ -40,3 +41,15 @@ def guest_image() -> Image:
         return image()
     except subprocess.CalledProcessError as error:
         pytest.fail(f"the image cannot be built: {' '.join(error.cmd)}\n{error.stderr}")
+
+
+@pytest.fixture(scope="session")
+def say(request) -> Callable[[str], None]:
+    """A function that prints a line at once, whatever pytest captures."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def line(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(text, flush=True)
+
+    return line

@@ -16,8 +16,7 @@ from tests.vm.machine import GuestError
 from tests.vm.record import errors
 
 _DEVICE, _BESIDE = "/dev/ttyS1", "/dev/ttyS2"
-_CONF, _DEBIAN = "/etc/chrony/chrony.conf", "/usr/share/chrony/chrony.conf"
-_SHM = f"[shm]\nunit = {site.SHM_UNIT}"
+_DEBIAN = "/usr/share/chrony/chrony.conf"
 _UNITS = f"{site.UNIT} refclock-pps@{site.NAME} refclock-shm"
 _POLLED = "poll 2"
 # As often as refclock asks them.
@@ -82,13 +81,13 @@ def install(bench: Bench) -> float:
     right(bench)
     site.install(bench.machine, bench.wheel)
     bench.run(f"systemctl stop chrony {_UNITS}; rm -rf {site.STATE}/*", check=False)
-    site.configure(bench.machine, "nmea", _ports(bench), _SHM)
+    site.configure(bench.machine, "nmea", bench.servers, site.BY_SHM)
     return _lateness(bench)
 
 
 def _lateness(bench: Bench) -> float:
     """Measured against servers, as chrony's FAQ (3.9) has it: what chronyd then finds the offset to be."""
-    shipped = bench.run(f"cat {_CONF}")
+    shipped = bench.run(f"cat {site.CHRONY_CONF}")
     probe = Arrangement("", "NMEA", (f"refclock SHM 0 refid NMEA noselect {_POLLED}",))
     _start_peer(bench, probe, 0.0)
     told = bench.wait(
@@ -97,7 +96,7 @@ def _lateness(bench: Bench) -> float:
         _PATIENCE_S,
     )
     bench.run("systemctl stop chrony gpsd.socket gpsd")
-    bench.machine.put(_CONF, shipped + "\n")
+    bench.machine.put(site.CHRONY_CONF, shipped + "\n")
     return float(told.split(",")[6])
 
 
@@ -107,8 +106,7 @@ def begin(bench: Bench, one: Arrangement, late_s: float, *, well: bool = False) 
     if one is REFCLOCK:
         if bench.run(f"systemctl is-active {site.UNIT}", check=False) != "active":
             bench.run(f"systemctl enable -q --now {_UNITS} chrony")
-            bench.until("the daemon answers", lambda told: "mode" in told)
-            site.enroll(bench.machine)
+            bench.enrolled()
         bench.settled()
     else:
         if well:
@@ -123,7 +121,7 @@ def _start_peer(bench: Bench, one: Arrangement, late_s: float) -> None:
     bench.run(f"systemctl disable -q --now {_UNITS}; systemctl stop chrony gpsd.socket gpsd", check=False)
     bench.run("rm -f /var/lib/chrony/chrony.drift")
     right(bench)
-    bench.machine.put(_CONF, _configuration(bench, one, late_s))
+    bench.machine.put(site.CHRONY_CONF, _configuration(bench, one, late_s))
     _start_gpsd(bench, _DEVICE)
     bench.wait("gpsd has the pulse", "test -e /dev/pps0")
     bench.run("systemctl start chrony")
@@ -139,7 +137,7 @@ def _configuration(bench: Bench, one: Arrangement, late_s: float) -> str:
     debian = bench.run(f"cat {_DEBIAN}").splitlines()
     servers = []
     if one.servers:
-        servers = [_SERVER.format(f"10.0.{number + 2}.2", port) for number, port in enumerate(_ports(bench))]
+        servers = [_SERVER.format(f"10.0.{number + 2}.2", port) for number, port in enumerate(bench.servers)]
     kept = [line for line in debian if line and not line.startswith(("#", "pool "))]
     return "\n".join([*(line.format(late=late_s) for line in one.lines), *servers, *kept]) + "\n"
 
@@ -161,8 +159,10 @@ def _follows(bench: Bench, one: Arrangement, patience_s: float) -> None:
 def beside(bench: Bench, late_s: float) -> None:
     """gpsd's and chrony's own way are measured, too, by the chronyd that follows refclock: on the same edges,
     gpsd on its own port."""
-    conf = bench.run(f"cat {_CONF}")
-    bench.machine.put(_CONF, "\n".join([conf, *(line.format(late=late_s) for line in _BESIDE_IT)]) + "\n")
+    conf = bench.run(f"cat {site.CHRONY_CONF}")
+    bench.machine.put(
+        site.CHRONY_CONF, "\n".join([conf, *(line.format(late=late_s) for line in _BESIDE_IT)]) + "\n"
+    )
     _start_gpsd(bench, _BESIDE)
     bench.run("systemctl restart chrony")
     begin(bench, REFCLOCK, late_s)
@@ -171,7 +171,7 @@ def beside(bench: Bench, late_s: float) -> None:
 def alone(bench: Bench) -> None:
     """Again refclock and nobody else."""
     bench.run("systemctl stop gpsd.socket gpsd")
-    site.configure(bench.machine, "nmea", _ports(bench), _SHM)
+    site.configure(bench.machine, "nmea", bench.servers, site.BY_SHM)
     bench.run("systemctl restart chrony")
 
 
@@ -179,7 +179,3 @@ def right(bench: Bench) -> None:
     """The guest's clock is set to true time and runs by itself; the battery clock follows."""
     bench.run(f'python3 -c "{_FREE}"')
     bench.run(f"date -s @{bench.stage.truth.now_ns() / NS_PER_S:.3f} && hwclock --systohc --utc")
-
-
-def _ports(bench: Bench) -> list[int]:
-    return [server.port for server in bench.stage.servers]

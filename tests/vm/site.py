@@ -14,7 +14,10 @@ STATE = "/var/lib/refclock"
 CAPTURE, DECISIONS = f"{STATE}/capture.jsonl", f"{STATE}/decisions.jsonl"
 SOCKET = f"/run/refclock/{NAME}.sock"
 CHRONY_SOCKET = f"/run/chrony.refclock.{NAME}.sock"
+CHRONY_CONF = "/etc/chrony/chrony.conf"
 SHM_UNIT = 20
+# The sections of a configuration that lead to chrony.
+BY_SHM, BY_SOCK = f"[shm]\nunit = {SHM_UNIT}", f'[sock]\npath = "{CHRONY_SOCKET}"'
 GATEWAY = "10.0.2.2"
 REALM = "EXAMPLE.TEST"
 _PASSWORD = "for-a-test-only"
@@ -87,7 +90,7 @@ def configure(machine: Machine, protocol: str, ports: Sequence[int], sink: str) 
     """The configuration, chrony's, and the capture that a failure is looked into with."""
     machine.put(CONFIG, configuration(protocol, ports, sink))
     shipped = machine.run(f"cat /etc/refclock/{NAME}.chrony.conf").output
-    machine.put("/etc/chrony/chrony.conf", chrony(shipped, sink))
+    machine.put(CHRONY_CONF, chrony(shipped, sink))
     machine.put(
         f"/etc/systemd/system/{UNIT}.d/capture.conf",
         "[Service]\nExecStart=\n"

@@ -38,19 +38,13 @@ _TURNS = {
 
 
 @pytest.fixture(scope="session")
-def outcomes(guest_image, request) -> dict[tuple[str, str], Told | Exception]:
+def outcomes(guest_image, say, request) -> dict[tuple[str, str], Told | Exception]:
     """What was asked for, played on one machine in its order, whatever order pytest asks for it in."""
     asked = {
         (item.callspec.params["one"].name, item.callspec.params["what"])
         for item in request.session.items
         if "what" in getattr(getattr(item, "callspec", None), "params", {})
     }
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-
-    def say(text: str) -> None:
-        with capture.global_and_fixture_disabled():
-            print(text, flush=True)
-
     told: dict[tuple[str, str], Told | Exception] = {}
     with tempfile.TemporaryDirectory(prefix="refclock-vm-") as place:
         directory = Path(place)

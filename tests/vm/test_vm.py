@@ -39,16 +39,10 @@ _SERIES = 3  # scenarios that fail one after the other: the machine is beyond he
 
 
 @pytest.fixture(scope="session")
-def outcomes(guest_image, request) -> dict[str, str | Exception]:
+def outcomes(guest_image, say, request) -> dict[str, str | Exception]:
     """What each scenario that was asked for said, or how it failed; the first two are always played."""
     given = [item.callspec.params.get("one") for item in request.session.items if hasattr(item, "callspec")]
     asked = {one.name for one in given if isinstance(one, Scenario)}
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-
-    def say(text: str) -> None:
-        with capture.global_and_fixture_disabled():
-            print(text, flush=True)
-
     told: dict[str, str | Exception] = {}
     with tempfile.TemporaryDirectory(prefix="refclock-vm-") as place:
         directory = Path(place)

@@ -12,7 +12,7 @@ from tests.vm.machine import GuestError
 NAME = "usb0"
 UNIT, PULSE = f"refclock@{NAME}.service", f"refclock-pps@{NAME}.service"
 OURS, OTHER = "FT4711", "FT0815"
-_CONFIG, _CHRONY = f"/etc/refclock/{NAME}.toml", "/etc/chrony/chrony.conf"
+_CONFIG, _CHRONY = f"/etc/refclock/{NAME}.toml", site.CHRONY_CONF
 _RULE = f"/etc/udev/rules.d/69-refclock-{NAME}.rules"
 _EXPECTED = f"no such device, expected 0403:6001 serial {OURS}"
 _HEARD = '$3 == "RCLK" && $6 > 0 {heard = 1} END {exit !heard}'
@@ -28,8 +28,7 @@ def usb(bench: Bench) -> str:
         _plug(bench, OURS)
         bench.wait("udev starts the daemon", f"systemctl is-active {UNIT}", 60)
         assert _node(bench) == "/dev/ttyUSB0", _node(bench)
-        bench.until("the daemon answers", lambda told: "mode" in told)
-        site.enroll(bench.machine, NAME)
+        bench.enrolled()
         bench.fed(120)
         pulse = bench.run(f"cat /sys/class/pps/$(basename $(readlink -f /dev/refclock/{NAME}.pps))/path")
         assert pulse == "/dev/ttyUSB0", pulse
@@ -110,8 +109,7 @@ def _in_place_of_the_uart(bench: Bench) -> Iterator[None]:
         # A boot may have brought the battery clock's error, which chronyd leaves alone beyond a second.
         bench.run(f"date -s @{bench.stage.truth.now_ns() / NS_PER_S:.3f} >/dev/null; systemctl start chrony")
         bench.run(f"systemctl restart {site.UNIT}")
-        bench.until("the daemon answers", lambda told: "mode" in told, 30)
-        site.enroll(bench.machine)
+        bench.enrolled(30)
         bench.fed()
 
 
@@ -125,8 +123,7 @@ def _enrolled(bench: Bench) -> None:
     assert "speaks u-blox UBX" in told, told
     bench.run(f"refclock install --profile kdc --name {NAME}")
     bench.run(f"refclock detect --enroll {NAME} /dev/ttyUSB0 --rules-dir /etc/udev/rules.d")
-    ports = [server.port for server in bench.stage.servers]
-    text = site.configuration("ubx", ports, f'[sock]\npath = "{site.CHRONY_SOCKET}"')
+    text = site.configuration("ubx", bench.servers, site.BY_SOCK)
     machine.put(_CONFIG, text.replace(site.NAME, NAME))
     shipped = bench.run(f"cat /etc/refclock/{NAME}.chrony.conf")
     machine.put(_CHRONY, site.chrony(shipped, "[sock]").replace(site.NAME, NAME))

@@ -7,15 +7,10 @@ from tests.vm import site
 from tests.vm.bench import TOLERANCE_NS, Bench, check, off_ns, since
 from tests.vm.image import HOME
 
-_SHM, _SOCK = f"[shm]\nunit = {site.SHM_UNIT}", f'[sock]\npath = "{site.CHRONY_SOCKET}"'
 _SQUAT = (
     "import sysv_ipc, sys; "
     "sysv_ipc.SharedMemory(0x4e545030 + {unit}, sysv_ipc.IPC_CREX, mode=0o{mode}, size={size})"
 )
-
-
-def _ports(bench: Bench) -> list[int]:
-    return [server.port for server in bench.stage.servers]
 
 
 def installs(bench: Bench) -> str:
@@ -31,7 +26,7 @@ def installs(bench: Bench) -> str:
     assert wrote >= 12, told
     machine.run(f"systemctl stop {site.UNIT}", check=False)
     machine.run(f"rm -rf {site.STATE}/*")
-    site.configure(machine, "ubx", _ports(bench), _SHM)
+    site.configure(machine, "ubx", bench.servers, site.BY_SHM)
     site.realm(machine)
     machine.run(f"systemctl enable refclock-shm {site.UNIT} refclock-pps@{site.NAME} krb5-kdc")
     assert bench.run(f"readlink -f /dev/refclock/{site.NAME}") == "/dev/ttyS1"
@@ -77,8 +72,7 @@ def _held(bench: Bench) -> float:
 def steers_by_shm(bench: Bench) -> str:
     """chronyd under Debian's own unit follows the segment, and the guest's clock comes to true time."""
     mark = bench.recorder.mark()
-    bench.until("the daemon answers", lambda told: "mode" in told)
-    site.enroll(bench.machine)
+    bench.enrolled()
     bench.fed()
     facts = bench.run("ipcs -m -i $(ipcs -m | awk '/0x4e545044/{print $2}')")
     assert "mode=0600" in facts.replace(" ", "").replace("access_perms=0600", "mode=0600"), facts
@@ -133,7 +127,7 @@ def steers_by_sock(bench: Bench) -> str:
     bench.settled()
     mark = bench.recorder.mark()
     bench.run(f"systemctl stop {site.UNIT} chrony refclock-shm; ipcrm -M 0x4e545044", check=False)
-    site.configure(bench.machine, "ubx", _ports(bench), _SOCK)
+    site.configure(bench.machine, "ubx", bench.servers, site.BY_SOCK)
     bench.run(f"systemctl start chrony {site.UNIT}")
     bench.fed()
     mode = bench.run(f"stat -c '%U:%G %a' {site.CHRONY_SOCKET}")
