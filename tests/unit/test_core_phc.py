@@ -146,6 +146,21 @@ def test_one_that_jumps_by_a_little_each_time_is_caught_walking():
     assert found == ["phc-step"]
 
 
+def test_what_it_walked_is_known_no_better_than_the_reading_it_was_anchored_at():
+    card = Card()
+    card.run(4_800)
+    card.now += NS_PER_S
+    card.unc, card.extra = 95_000, 95_000
+    assert card.phc.take(card.reading(), card.rate) is None
+    card.anchor()
+    card.unc, card.extra = 500, 0
+    assert card.run(10, every=1) == []
+    card.extra = -20_000
+    assert card.run(10, every=1) == []
+    card.extra = -1_000_000
+    assert card.run(1, every=1) == ["phc-step"]
+
+
 @pytest.mark.parametrize("real_ppm", [5, -20])
 def test_one_that_is_made_to_follow_the_system_clock_is_no_witness(real_ppm):
     card = Card(real_ppm, real_ppm)

@@ -327,6 +327,31 @@ def test_how_well_its_rate_is_known_is_how_well_it_was_measured():
     assert (rtc.rate_unc_ppt, rtc.drift_ppt) == (700, 2_000_700)
 
 
+def test_what_it_walked_is_known_no_better_than_the_tick_it_is_counted_from():
+    """On a host that boots, the first look may take a tenth of a second; every later one is sharp."""
+    rtc = RtcWitness(LIMITS)
+    rtc.enroll(0, 0)
+    fed(rtc, 0, -77 * NS_PER_MS, unc_ns=92 * NS_PER_MS)
+    assert [fed(rtc, at_s) for at_s in (1, 2, 4, 8, 16)] == [0] * 5
+    assert fed(rtc, 32, 19 * NS_PER_MS) == 0
+    assert fed(rtc, 48, 38 * NS_PER_MS) == 115 * NS_PER_MS  # of which 92 may have been the first look's
+    rtc.pardon()
+    assert fed(rtc, 64, 38 * NS_PER_MS) == 0
+    assert fed(rtc, 80, 57 * NS_PER_MS) == 0
+    assert fed(rtc, 96, 76 * NS_PER_MS) == 38 * NS_PER_MS  # counted from a sharp one
+
+
+def test_from_a_new_anchor_it_is_counted_as_sharply_as_the_tick_of_then_was_seen():
+    for wide in (False, True):
+        rtc = RtcWitness(LIMITS)
+        rtc.enroll(0, 0)
+        fed(rtc, 0, unc_ns=92 * NS_PER_MS)
+        fed(rtc, 10, unc_ns=92 * NS_PER_MS if wide else 1_000)
+        rtc.rebase()
+        told = [fed(rtc, 26, 19 * NS_PER_MS), fed(rtc, 42, 38 * NS_PER_MS)]
+        assert told == ([0, 0] if wide else [0, 38 * NS_PER_MS])
+
+
 # ---- met again -----------------------------------------------------------------------------------
 
 RATE_PPT, WITHIN_PPT = 10 * 10**6, 3 * 10**6  # enrolled to 1 ppm, and 2 more for the room's temperature

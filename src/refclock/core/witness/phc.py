@@ -110,11 +110,11 @@ class PhcWitness:
 
     def _judge(self, last: PhcReading, event: PhcReading, rate: RawRate) -> Refused | None:
         raw_ns, passed = event.raw_ns, rate.advance(event.raw_ns - last.raw_ns)
-        moved, slack = event.phc_ns - last.phc_ns, event.unc_ns + last.unc_ns + _JUMP_SLACK_NS
+        moved, slack = event.phc_ns - last.phc_ns, event.unc_ns + _JUMP_SLACK_NS
         if 0 <= moved < passed // _FROZEN:
             return Refused(raw_ns, "phc-frozen", moved, passed // _FROZEN)
         known = self._rate(rate)
-        fastest = slack + scale_up(passed, _MAX_RATE_PPT)
+        fastest = slack + last.unc_ns + scale_up(passed, _MAX_RATE_PPT)
         if abs(moved - passed) > fastest:
             # What keeps a wrong rate from its first reading on is told from what jumped by its size only.
             reason = "phc-step" if known is not None or abs(moved - passed) > passed // 100 else "phc-rate"
@@ -125,12 +125,12 @@ class PhcWitness:
         # The learnt rate is one against the counter itself; the enrolled one is against UTC.
         wander = _STABILITY_PPT + known[1] + (rate.unc_ppt if self.enrolled else _STABILITY_PPT)
         slack += scale_up(passed, wander)
-        if abs(beside) > slack:
-            return Refused(raw_ns, "phc-step", abs(beside), slack)
+        if abs(beside) > slack + last.unc_ns:
+            return Refused(raw_ns, "phc-step", abs(beside), slack + last.unc_ns)
         if self._anchor is not None:
             # Many small steps, none of them a jump, are one all the same.
             self._walked_ns += beside
-            slack += scale_up(raw_ns - self._anchor[0].raw_ns, wander)
+            slack += self._anchor[0].unc_ns + scale_up(raw_ns - self._anchor[0].raw_ns, wander)
             if abs(self._walked_ns) > slack:
                 return Refused(raw_ns, "phc-step", abs(self._walked_ns), slack)
         return None

@@ -29,6 +29,7 @@ class RtcWitness:
         self._tick: RtcTick | None = None
         self._leaps = 0
         self.walked_ns = self._pardoned_ns = 0
+        self._walk_unc_ns = 0  # how sharply the tick was seen from which it is counted
         self.stepped_ns = 0
         self.crept = False  # it was no jump, but many small steps
         # When it was calibrated: what it showed (s), its offset (SI ns) and the error of that (ns).
@@ -64,19 +65,19 @@ class RtcWitness:
         last, self._tick = self._tick, event
         if last is None:
             self._since_ns, self._leaps = event.raw_ns, leaps
+            self._walk_unc_ns = event.unc_ns
             self._meet_again(event.rtc_s, leaps)
             return 0
         if self.stepped_ns:
             return self.stepped_ns
         passed = rate.advance(event.raw_ns - last.raw_ns)
         moved = (event.rtc_s - last.rtc_s) * NS_PER_S - passed - passed * self._rate_ppt // 10**12
-        slack = event.unc_ns + last.unc_ns + _JUMP_SLACK_NS
-        slack += scale_up(abs(passed), self.drift_ppt + rate.unc_ppt)
+        slack = event.unc_ns + _JUMP_SLACK_NS + scale_up(abs(passed), self.drift_ppt + rate.unc_ppt)
         self.walked_ns += moved
         walked = self.walked_ns - self._pardoned_ns
-        if abs(moved) > slack:
+        if abs(moved) > slack + last.unc_ns:
             self.stepped_ns, self.crept = moved, False
-        elif abs(walked) > slack + self.drifted_ns(event.raw_ns, rate.unc_ppt):
+        elif abs(walked) > slack + self._walk_unc_ns + self.drifted_ns(event.raw_ns, rate.unc_ppt):
             # Many small steps, none of them a jump, are one all the same.
             self.stepped_ns, self.crept = walked, True
         return self.stepped_ns
@@ -105,10 +106,12 @@ class RtcWitness:
     def pardon(self) -> None:
         """What moved was the raw counter: count from here."""
         self.stepped_ns, self._pardoned_ns = 0, self.walked_ns
+        self._walk_unc_ns = self.tick_unc_ns
 
     def rebase(self) -> None:
         """The judge has a new anchor: phases are counted from there, and so is what this clock walked."""
         self.walked_ns = self._pardoned_ns = 0
+        self._walk_unc_ns = self.tick_unc_ns
 
     def calibrate(self, raw_ns: int, utc_ns: int, error_ns: int, rate: RawRate) -> None:
         """Fix its offset against a second that all witnesses agreed on. Done at the first feed only: a
