@@ -51,7 +51,7 @@ def reason(found: Refused | Ready) -> str:
 
 
 def test_a_dwell_without_a_sharp_witness_proves_nothing():
-    attempt = Acquisition(POLICY.limits)
+    attempt = Acquisition(POLICY.limits, NS_PER_MS)
     found: Refused | Ready = Refused(0, "", 0, 0)
     for at in range(0, 1801, 5):
         found = attempt.consider(second(at), si(second(at)), ENROLLED, NOBODY, True)
@@ -66,7 +66,7 @@ def test_a_dwell_without_a_sharp_witness_proves_nothing():
 
 
 def test_messages_that_come_at_any_time_prove_nothing():
-    attempt = Acquisition(POLICY.limits)
+    attempt = Acquisition(POLICY.limits, NS_PER_MS)
     found: Refused | Ready = Refused(0, "", 0, 0)
     for at, phase in enumerate((120, 300, 421)):
         found = attempt.consider(second(at, phase_ms=phase), si(second(at)), ENROLLED, quorum(at), True)
@@ -76,7 +76,7 @@ def test_messages_that_come_at_any_time_prove_nothing():
 
 
 def test_a_label_that_does_not_advance_ends_the_attempt():
-    attempt = Acquisition(POLICY.limits)
+    attempt = Acquisition(POLICY.limits, NS_PER_MS)
     attempt.consider(second(0), si(second(0)), ENROLLED, quorum(0), True)
     found = attempt.consider(second(1, 0), si(second(1, 0)), ENROLLED, quorum(1), True)
     assert reason(found) == "label-continuity"
@@ -86,7 +86,7 @@ def test_a_label_that_does_not_advance_ends_the_attempt():
 
 def dwelt(rate: RawRate, creep_ppm: int = 0, sharp_ms: int = 5, from_s: int = 0) -> Refused | Ready:
     """A whole cold dwell; the receiver creeps against a quorum that speaks from ``from_s`` on."""
-    attempt = Acquisition(POLICY.limits)
+    attempt = Acquisition(POLICY.limits, NS_PER_MS)
     found: Refused | Ready | None = None
     for at in range(1803):
         one = second(at, off_ns=-at * creep_ppm * 1000)

@@ -15,6 +15,7 @@ from tests.unit.test_core_acquire import ENROLLED, NOBODY, POLICY, UNKNOWN, seco
 from tests.unit.test_core_host import BEGIN_S, KDC
 
 LIMITS = POLICY.limits
+EXACT = RawRate(0, 0, enrolled=True)
 # A dwell that is shorter than the edge proof.
 SHORT = parse_policy(KDC + '[limits]\ndwell_warm_s = 10\n[loosened]\ndwell_warm_s = "a test"\n').limits
 
@@ -68,7 +69,7 @@ def refused(found: Refused | Ready) -> tuple[str, int, int]:
 def test_a_warm_dwell_needs_the_enrolment_the_leap_count_and_a_sharp_quorum(
     rate, confirmed, half_ms, needed_s
 ):
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     assert attempt.needed_ns == 1800 * NS_PER_S
     found = take(attempt, 0, said(0, half_ms), rate=rate, confirmed=confirmed)
     assert refused(found) == ("dwell", 0, needed_s * NS_PER_S)
@@ -76,7 +77,7 @@ def test_a_warm_dwell_needs_the_enrolment_the_leap_count_and_a_sharp_quorum(
 
 
 def test_the_dwell_ends_at_its_second():
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     assert attempt.elapsed_ns(77) == 0
     take(attempt, 3, said(3))
     assert attempt.elapsed_ns(5 * NS_PER_S) == 2 * NS_PER_S
@@ -85,7 +86,7 @@ def test_the_dwell_ends_at_its_second():
 
 
 def test_an_attempt_that_begins_anew_knows_nothing_of_the_one_before():
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     take(attempt, 0, said(0), rate=UNKNOWN)
     attempt.reset()
     assert attempt.elapsed_ns(9 * NS_PER_S) == 0
@@ -108,11 +109,70 @@ def reason(found: Refused | Ready) -> str:
 
 
 def test_the_edge_proof_lasts_for_its_own_time_however_short_the_dwell():
-    attempt = Acquisition(SHORT)
+    attempt = Acquisition(SHORT, NS_PER_MS)
     take(attempt, 0, said(0))
     assert refused(take(attempt, 9, said(9)))[0] == "dwell"
     assert refused(take(attempt, 29, said(29)))[0] == "edge-proof-unproven"
     assert isinstance(take(attempt, 30, said(30)), Ready)
+
+
+# ---- by which second all others are judged -----------------------------------------------------
+
+
+def dwelt(off_ns: list[int], rate: RawRate = EXACT) -> list[str]:
+    """The reasons of the seconds from the end of a dwell on, the last ones of which lie off by so much."""
+    attempt = Acquisition(LIMITS, NS_PER_MS)
+    take(attempt, 0, said(0), rate=rate)
+    begin = 120 - len(off_ns) + 1
+    found = [
+        take(attempt, begin + at, said(begin + at), rate=rate, off_ns=off) for at, off in enumerate(off_ns)
+    ]
+    return [reason(one) for one in found]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("off_ns", "told"), [(500_000, ""), (500_001, "anchor-astray")])
+def test_the_first_that_is_fed_lies_within_half_of_the_mask_of_most_just_before_it(sign, off_ns, told):
+    assert dwelt([0] * 7 + [sign * off_ns])[-1] == told
+
+
+def test_a_pulse_astray_is_not_fed_first_and_the_next_one_is():
+    attempt = Acquisition(LIMITS, NS_PER_MS)
+    for at in range(120):
+        assert reason(take(attempt, at, said(at), rate=EXACT)) == "dwell"
+    assert refused(take(attempt, 120, said(120), rate=EXACT, off_ns=4 * NS_PER_MS)) == (
+        "anchor-astray",
+        4 * NS_PER_MS,
+        NS_PER_MS // 2,
+    )
+    assert isinstance(take(attempt, 121, said(121)), Ready)
+
+
+@pytest.mark.parametrize(("astray", "told"), [(3, ""), (4, "anchor-astray")])
+def test_most_are_five_of_eight_with_itself(astray, told):
+    assert dwelt([4 * NS_PER_MS] * astray + [0] * (8 - astray))[-1] == told
+
+
+def test_only_the_latest_eight_count():
+    assert dwelt([4 * NS_PER_MS] * 20 + [0] * 4)[-1] == "anchor-astray"
+    assert dwelt([4 * NS_PER_MS] * 20 + [0] * 5)[-1] == ""
+
+
+def test_what_the_counter_s_rate_may_be_off_by_does_not_lead_astray():
+    """Each second lies 200 us off the one before, which is what a rate may do that is known to 200 ppm."""
+    blunt = RawRate(0, 200 * PPT_PER_PPM, enrolled=True)
+    creeping = [at * 200_000 for at in range(8)]
+    assert dwelt(creeping, EXACT)[-1] == "anchor-astray"
+    assert dwelt(creeping, blunt)[-1] == ""
+
+
+def test_an_attempt_that_begins_anew_knows_none_of_the_pulses_before():
+    attempt = Acquisition(LIMITS, NS_PER_MS)
+    for at in range(120):
+        take(attempt, at, said(at), off_ns=4 * NS_PER_MS)
+    attempt.reset()
+    take(attempt, 120, said(120))
+    assert isinstance(take(attempt, 240, said(240)), Ready)
 
 
 # ---- what is proven -----------------------------------------------------------------------------
@@ -123,7 +183,7 @@ def test_the_edge_proof_lasts_for_its_own_time_however_short_the_dwell():
     [(260, 400, 260), (400, 260, 260), (None, 251, 251), (251, None, 251), (None, None, 1800_000)],
 )
 def test_a_blunt_witness_proves_nothing_and_the_sharpest_is_told(half_ms, rtc_ms, value_ms):
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     take(attempt, 0, said(0))
     found = take(attempt, 1800, said(1800, half_ms, rtc_ms))
     assert refused(found) == ("edge-proof-unproven", value_ms * NS_PER_MS, 250 * NS_PER_MS)
@@ -131,7 +191,7 @@ def test_a_blunt_witness_proves_nothing_and_the_sharpest_is_told(half_ms, rtc_ms
 
 @pytest.mark.parametrize(("half_ms", "rtc_ms"), [(250, None), (None, 250), (400, 250), (250, 400)])
 def test_one_witness_as_sharp_as_it_must_be_is_enough(half_ms, rtc_ms):
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     take(attempt, 0, said(0))
     found = take(attempt, 1800, said(1800, half_ms, rtc_ms))
     assert isinstance(found, Ready)
@@ -139,7 +199,7 @@ def test_one_witness_as_sharp_as_it_must_be_is_enough(half_ms, rtc_ms):
 
 
 def test_the_error_is_to_the_farthest_point_of_the_witness_that_binds_most():
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     take(attempt, 0, said(0))
     found = take(attempt, 1800, said(1800, 5, 3), off_ns=NS_PER_MS)
     assert isinstance(found, Ready)
@@ -148,7 +208,7 @@ def test_the_error_is_to_the_farthest_point_of_the_witness_that_binds_most():
 
 @pytest.mark.parametrize(("agreeing", "further", "count"), [(1, 0, 1), (3, 2, 1), (3, 1, None)])
 def test_too_few_witnesses_and_those_that_do_not_count_before_trust(agreeing, further, count):
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     take(attempt, 0, said(0))
     found = take(attempt, 1800, replace(said(1800, agreeing=agreeing), further=further))
     if count is None:
@@ -159,7 +219,7 @@ def test_too_few_witnesses_and_those_that_do_not_count_before_trust(agreeing, fu
 
 @pytest.mark.parametrize(("label_s", "off_s"), [(4, -1), (6, 1), (3605, 3600)])
 def test_a_label_continues_the_one_before(label_s, off_s):
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     take(attempt, 0, said(0))
     one = second(5, label_s)
     found = attempt.consider(one, si(one), ENROLLED, said(5), True)
@@ -172,7 +232,7 @@ def test_a_label_continues_the_one_before(label_s, off_s):
     ("phases", "value"), [((120, 420), None), ((120, 421), 301), ((-100, 200), None), ((150, -151), 301)]
 )
 def test_messages_that_come_at_any_time_prove_nothing(phases, value):
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     found: Refused | Ready = Refused(0, "", 0, 0)
     for at, phase in enumerate(phases):
         one = second(at, phase_ms=phase)
@@ -195,7 +255,7 @@ def test_messages_that_come_at_any_time_prove_nothing(phases, value):
 )
 def test_messages_come_when_they_came_at_the_enrolment(known_ms, phase_ms, value_ms):
     """Give or take half the spread; value and limit count from the middle of what was measured."""
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     low, high = known_ms
     attempt.enrolled_phases = low * NS_PER_MS, high * NS_PER_MS
     one = second(0, phase_ms=phase_ms)
@@ -218,7 +278,7 @@ def objection(one: Second, what: str) -> Refused:
 @pytest.mark.parametrize("who", ["quorum", "rtc", "cesium", "further"])
 @pytest.mark.parametrize("half_ms", [5, None])
 def test_no_witness_may_object(who, half_ms):
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     against = objection(second(0), who)
     fields: dict[str, Any] = {f"{who}_objects": against}
     told = replace(said(0, half_ms, half_ms), **fields)
@@ -247,7 +307,7 @@ def test_who_names_the_second_beside_says_which_pulse_the_label_named(who, ahead
     told = replace(said(0, 5, 5), **fields)
     if who == "quorum":
         told = replace(told, rtc_objects=objection(one, "rtc"))
-    found = Acquisition(LIMITS).consider(one, si(one), ENROLLED, told, True)
+    found = Acquisition(LIMITS, NS_PER_MS).consider(one, si(one), ENROLLED, told, True)
     if value is None:
         assert found is against
     else:
@@ -261,7 +321,7 @@ def learnt(own_ns: int, span_s: int = 1800) -> Refused | Ready:
     """The end of a dwell of 2000 s in which the receiver gained ``own_ns`` on the counter; the quorum, heard
     for the last ``span_s`` only, gained 18 ms, give or take 9: 10 ppm of 1800 s, give or take 5."""
     half_ns = 4_500_000
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     found: Refused | Ready | None = None
     for at_s in (70, 2070 - span_s, 2070):
         gained = 18_000_000 * (at_s == 2070)
@@ -294,7 +354,7 @@ def test_a_quorum_must_be_heard_for_half_the_dwell_to_teach_a_rate(span_s, learn
 
 
 def test_without_a_quorum_at_the_end_no_rate_is_learnt():
-    attempt = Acquisition(LIMITS)
+    attempt = Acquisition(LIMITS, NS_PER_MS)
     take(attempt, 0, said(0), rate=UNKNOWN)
     found = take(attempt, 1800, said(1800, None, 5), rate=UNKNOWN)
     assert isinstance(found, Ready)

@@ -50,7 +50,8 @@ KINDS = {
     "year-unknown receiver-holdover position numbering-lost standard-unlocked "
     "standard-unknown not-read",
     "alarm": "clock-rate slew-left clock-ahead clock-behind",
-    "wait": "locked dwell witnesses reanchor-waits edge-proof-unproven identity leap-second numbering",
+    "wait": "locked dwell witnesses reanchor-waits edge-proof-unproven anchor-astray identity leap-second "
+    "numbering",
 }
 
 

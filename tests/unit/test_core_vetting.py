@@ -607,6 +607,21 @@ def test_the_edge_proof_finds_labels_that_name_the_pulse_beside():
     assert host.published() == []
 
 
+def test_a_pulse_that_comes_late_as_the_dwell_ends_is_not_what_all_others_are_judged_by():
+    """Seen on a busy host: fed first, it had every good one after it refused, and the receiver locked."""
+    first_s = Host().feed().now_s - 1
+    host = Host()
+    host.second(first_s)
+    host.shift_ns = -4 * NS_PER_MS
+    late = host.second()
+    host.shift_ns = 0
+    assert reasons(late) == {"anchor-astray"}
+    host.second(600)
+    assert (host.mode, len(host.published())) == (Mode.VETTED, 600)
+    assert accused(host.decisions) == []
+    assert host.worst_ns() == 0
+
+
 def test_an_unenrolled_receiver_whose_rate_is_not_the_quorum_s_is_refused():
     host = Host(enrolled=False)
     for _ in range(2000):

@@ -199,6 +199,10 @@ REASONS = {
         "wait", "no witness is sharp enough to tell which pulse a label names", "ns",
         "add NTP servers, or enroll the RTC",
     ),
+    "anchor-astray": Reason(
+        "wait", "the pulse lies off most of those just before it, and all others would be judged by it", "ns",
+        _WAIT,
+    ),
     "identity": Reason(
         "wait", "boot and clocksource are not yet known, to which the memory of before is bound", "",
         "see why port sys0 is silent",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from refclock.core.blame.attribution import in_words
 from refclock.core.blame.blame import Blame
-from refclock.core.gate.judge import Anchor, Judge
+from refclock.core.gate.judge import Anchor, Judge, masks_for
 from refclock.core.gate.ledger import Probes
 from refclock.core.rules.episodes import Episodes
 from refclock.core.rules.modes import Trigger, after
@@ -36,7 +36,7 @@ class Vetting:
         self.episodes = Episodes(policy.limits)
         self.witnesses = Witnesses(policy, build_utc_s, self.episodes)
         self.judge: Judge | None = None
-        self.acquisition = Acquisition(policy.limits)
+        self.acquisition = Acquisition(policy.limits, masks_for(policy, enrolled=False)[0].offset_ns)
         self.dates = Dates(build_utc_s, policy.not_before_s)
         self.grid_ns: int | None = None
         self.assessment: Assessment | None = None
