@@ -2,12 +2,13 @@
 
 import pytest
 
+from refclock.core.gate.company import MOST
 from refclock.core.gate.gate import Mask
 from refclock.core.gate.judge import Anchor, Judge, masks_for
 from refclock.core.seconds.interval import Interval, RawRate
 from refclock.core.seconds.pairing import Edge, Refused, Second
 from refclock.policy import parse_policy
-from refclock.units import NS_PER_MS, NS_PER_S
+from refclock.units import NS_PER_MS, NS_PER_S, NS_PER_US
 
 PPM = 10**6
 HOUR = 3600
@@ -202,22 +203,24 @@ def test_a_refusal_says_how_far_the_second_moved_from_the_last_one():
 # ---- after a silence that outgrew the gate -------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("at_s", "reason"), [(HOUR, "drift-mask"), (HOUR + 1, None)])
+@pytest.mark.parametrize(("at_s", "reason"), [(HOUR, "drift-mask"), (HOUR + 1, "reanchor-waits")])
 def test_only_a_silence_longer_than_the_gap_budget_outgrows_the_gate(at_s, reason):
     made = judge(RawRate(0, 0, enrolled=True), error_ns=10**9)
     one = Second(Edge(RAW + at_s * NS_PER_S, 100, 0), UTC_S + at_s, False, 0, 0)
     found = made.judge(one, UTC + at_s * NS_PER_S + 80 * NS_PER_MS, True)
-    assert (None if found is None else found.reason) == reason
+    assert found is not None
+    assert found.reason == reason
 
 
-@pytest.mark.parametrize(("at_s", "reason"), [(600, "drift-mask"), (601, None)])
+@pytest.mark.parametrize(("at_s", "reason"), [(600, "drift-mask"), (601, "reanchor-waits")])
 def test_no_silence_of_less_than_ten_minutes_does_however_tight_the_budget(at_s, reason):
     policy = parse_policy(PPS + "[limits]\ngap_budget_s = 1\n")
     made = Judge(policy, Anchor(RAW, UTC, 10**9), RawRate(0, 0, enrolled=True))
     made.accept(Second(Edge(RAW, 100, 0), UTC_S, False, 0, 0), UTC, None)
     one = Second(Edge(RAW + at_s * NS_PER_S, 100, 0), UTC_S + at_s, False, 0, 0)
     found = made.judge(one, UTC + at_s * NS_PER_S + 80 * NS_PER_MS, True)
-    assert (None if found is None else found.reason) == reason
+    assert found is not None
+    assert found.reason == reason
 
 
 def test_what_is_being_rejected_does_not_outgrow_the_gate_by_waiting():
@@ -230,10 +233,38 @@ def test_what_is_being_rejected_does_not_outgrow_the_gate_by_waiting():
 
 
 def returned(made: Judge, off_ns: int, witnessed: bool = True) -> Refused | None:
-    """The judgement of a second after two silent hours."""
+    """The judgement of a second after two silent hours, in company of others that lie where it does."""
     at_s = 2 * HOUR
     one = Second(Edge(RAW + at_s * NS_PER_S, 100, 0), UTC_S + at_s, False, 0, 0)
-    return made.judge(one, UTC + at_s * NS_PER_S + off_ns, witnessed)
+    return [made.judge(one, UTC + at_s * NS_PER_S + off_ns, witnessed) for _ in range(MOST)][-1]
+
+
+def test_a_new_anchor_comes_in_company_and_a_pulse_astray_is_none():
+    """Five seconds, and of the eight latest as many within half of mask 1's offset, which is 1 ms."""
+    made = judge(RawRate(0, 0, enrolled=True), error_ns=10**9)
+
+    def back(at_s: int, off_us: int) -> str:
+        at_s += 2 * HOUR
+        one = Second(Edge(RAW + at_s * NS_PER_S, 100, 0), UTC_S + at_s, False, 0, 0)
+        found = made.judge(one, UTC + at_s * NS_PER_S + off_us * NS_PER_US, True)
+        if found is None:
+            made.accept(one, UTC + at_s * NS_PER_S + off_us * NS_PER_US, None)
+        return "" if found is None else found.reason
+
+    assert [back(at, 80_000) for at in range(4)] == ["reanchor-waits"] * 4
+    assert back(4, 80_600) == "anchor-astray"
+    assert back(5, 80_500) == ""
+    assert made.anchor.si_ns == UTC + (2 * HOUR + 5) * NS_PER_S + 80_500 * NS_PER_US
+
+
+def test_who_came_back_and_fell_silent_again_is_no_company():
+    made = judge(RawRate(0, 0, enrolled=True), error_ns=10**9)
+    found = []
+    for at_s in (0, 1, 2, 3, 64, 65, 66, 67, 68):
+        raw_ns = RAW + (2 * HOUR + at_s) * NS_PER_S
+        one = Second(Edge(raw_ns, 100, 0), UTC_S + 2 * HOUR + at_s, False, 0, 0)
+        found.append(made.judge(one, UTC + raw_ns - RAW + 80 * NS_PER_MS, True))
+    assert [one is None for one in found] == [False] * 8 + [True]
 
 
 def test_a_new_anchor_must_lie_inside_the_holdover_interval():

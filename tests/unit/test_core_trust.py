@@ -417,8 +417,8 @@ def test_only_a_new_anchor_lets_the_battery_clock_s_walk_be_counted_anew():
     trust.hear(121)
     assert rtc.walked_ns == 9
     anchor = trust.judge.anchor
-    found = trust.hear(4 * 3600, 72 * NS_PER_MS)
-    assert isinstance(found[-1], Publish)
+    told = [refusals(trust.hear(4 * 3600 + at, 72 * NS_PER_MS)) for at in range(5)]
+    assert told == [["reanchor-waits"]] * 4 + [[]]
     assert trust.judge.anchor is not anchor
     assert rtc.walked_ns == 0
 

@@ -170,7 +170,8 @@ def far_away(shift_ms: int, text: str = KDC) -> Host:
 
 def test_a_return_after_a_silence_beyond_the_gate_is_reanchored_once_and_charged():
     host = far_away(75)
-    found = host.second(1)
+    found = host.second(5)
+    assert [one.reason for one in only(found, Withhold)] == ["reanchor-waits"] * 4
     assert len(only(found, Publish)) == 1
     judge = host.bridge.vetting.judge
     assert judge is not None
@@ -188,7 +189,7 @@ def test_the_ledger_of_reanchorings_is_finite():
 
 def test_the_ledger_of_reanchorings_survives_a_restart():
     host = far_away(75)
-    host.second(1)
+    host.second(5)
     judge = host.bridge.vetting.judge
     assert judge is not None
     new = host.restarted()

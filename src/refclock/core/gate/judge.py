@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from refclock.core.gate.company import MOST, Company
 from refclock.core.gate.gate import Gate, Mask
 from refclock.core.seconds.interval import Interval, RawRate
 from refclock.core.seconds.pairing import Refused, Second
@@ -51,6 +52,8 @@ class Judge:
         self.last_bound_ns = anchor.error_ns
         self.bound_parts = {"raw": anchor.error_ns}
         self.reanchored: list[tuple[int, int]] = []
+        # Who came back after a silence that outgrew the gate.
+        self._returned = Company(self.gate.masks[0].offset_ns)
 
     def memory(self) -> dict[str, object]:
         """What must survive a restart within the same boot, as JSON-able values."""
@@ -97,7 +100,8 @@ class Judge:
         return self.last_bound_ns + scale_up(elapsed, self._limits.holdover_rate_ppt + self.rate.unc_ppt)
 
     def judge(self, second: Second, si_ns: int, witnessed: bool) -> Refused | None:
-        """None when the second may be accepted; changes nothing. ``witnessed``: a witness agrees with it."""
+        """None when the second may be accepted. ``witnessed``: a witness agrees with it. Changes nothing, but
+        that it remembers who comes back after a long silence."""
         raw_ns = second.edge.raw_ns
         elapsed = raw_ns - self.last_raw_ns
         phase = self.phase_ns(raw_ns, si_ns)
@@ -123,8 +127,8 @@ class Judge:
         )
 
     def _outgrown(self, second: Second, si_ns: int, excess_ns: int, witnessed: bool) -> Refused | None:
-        """A silence outgrew the gate: one new anchor, if the second lies inside the holdover interval, a
-        witness agrees, and the year's ledger allows it."""
+        """A silence outgrew the gate: one new anchor, if the second lies inside the holdover interval and by
+        those that came back with it, a witness agrees, and the year's ledger allows it."""
         raw_ns = second.edge.raw_ns
         off = abs(self.moved_ns(raw_ns, si_ns))
         holdover = self.holdover_ns(raw_ns)
@@ -132,14 +136,21 @@ class Judge:
         value, limit = max(off, excess_ns), min(holdover, max(0, allowed))
         if off > holdover or excess_ns > allowed:
             return Refused(raw_ns, "reanchor", value, limit, second.utc_s)
+        come = self._returned.join(raw_ns, si_ns)
+        astray_ns, near_ns = self._returned.astray_ns(self.rate), self._returned.near_ns
+        if come >= MOST and astray_ns > near_ns:
+            return Refused(raw_ns, "anchor-astray", astray_ns, near_ns, second.utc_s)
         # After a power cut the receiver may be back before the servers: that is a wait, not a lie.
-        return None if witnessed else Refused(raw_ns, "reanchor-waits", value, limit, second.utc_s)
+        if witnessed and come >= MOST:
+            return None
+        return Refused(raw_ns, "reanchor-waits", value, limit, second.utc_s)
 
     def _reanchor(self, raw_ns: int, si_ns: int, excess_ns: int) -> None:
         off = abs(self.moved_ns(raw_ns, si_ns))
         self.reanchored.append((raw_ns, excess_ns))
         self.anchor = Anchor(raw_ns, si_ns, self.holdover_ns(raw_ns) + off)
         self.gate = Gate(self.gate.masks, self._limits.gap_budget_ns)
+        self._returned.leave()
 
     def reanchored_ns(self, raw_ns: int) -> int:
         """What the ledger of re-anchorings holds for the year before a reading of the counter."""

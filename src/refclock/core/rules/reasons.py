@@ -192,8 +192,8 @@ REASONS = {
         "wait", "too few witnesses agree with the receiver", "witnesses", "see which are missing, and why",
     ),
     "reanchor-waits": Reason(
-        "wait", "after a long silence a witness must agree before the receiver is believed again", "ns",
-        "see which witnesses are missing, and why",
+        "wait", "after a long silence a witness and four seconds more must agree with it", "ns",
+        "if it lasts: see which witnesses are missing, and why",
     ),
     "edge-proof-unproven": Reason(
         "wait", "no witness is sharp enough to tell which pulse a label names", "ns",

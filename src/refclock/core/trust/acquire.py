@@ -5,17 +5,14 @@ object. At its end enough witnesses must agree, the edge proof must hold, and on
 the receiver's own rate must agree with the NTP quorum's (docs/vetting.md, "Modes" and "Quantities").
 """
 
-from collections import deque
 from dataclasses import dataclass
 
+from refclock.core.gate.company import Company
 from refclock.core.seconds.interval import Interval, RawRate
 from refclock.core.seconds.pairing import Refused, Second
 from refclock.core.witness.assessment import Assessment
 from refclock.policy import Limits
-from refclock.units import NS_PER_S, nearest_second, rate_ppt, scale_up
-
-# More than half of so many seconds, itself among them, must lie by the one that is fed first.
-_BESIDE = 8
+from refclock.units import NS_PER_S, nearest_second, rate_ppt
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class Acquisition:
 
     def __init__(self, limits: Limits, offset_ns: int) -> None:
         self._limits = limits
-        self._near_ns = offset_ns // 2
+        self._company = Company(offset_ns)
         # How long after their pulse the messages began when the host was enrolled: from, to (ns).
         self.enrolled_phases: tuple[int, int] | None = None
         self.reset()
@@ -42,7 +39,7 @@ class Acquisition:
         self.started_ns: int | None = None
         self.needed_ns = self._limits.dwell_cold_ns
         self.last: tuple[int, int] | None = None
-        self._latest: deque[tuple[int, int]] = deque(maxlen=_BESIDE)
+        self._company.leave()
         self._first_si_ns = 0
         self._phases: tuple[int, int] | None = None
         self._quorum_start: Interval | None = None
@@ -67,7 +64,7 @@ class Acquisition:
         if objection is not None:
             return objection
         self.last = raw_ns, si_ns
-        self._latest.append(self.last)
+        self._company.join(raw_ns, si_ns)
         quorum = said.quorum
         if self._quorum_start is None:
             self._quorum_start = quorum
@@ -89,9 +86,9 @@ class Acquisition:
         learnt = self._rate(raw_ns, si_ns, rate, quorum, utc_s)
         if isinstance(learnt, Refused):
             return learnt
-        astray_ns = self._astray_ns(raw_ns, si_ns, learnt)
-        if astray_ns > self._near_ns:
-            return Refused(raw_ns, "anchor-astray", astray_ns, self._near_ns, utc_s)
+        astray_ns = self._company.astray_ns(learnt)
+        if astray_ns > self._company.near_ns:
+            return Refused(raw_ns, "anchor-astray", astray_ns, self._company.near_ns, utc_s)
         error = min(one.farthest_ns(si_ns) for one in sharp) + second.edge.unc_ns
         return Ready(learnt, error)
 
@@ -136,16 +133,6 @@ class Acquisition:
             if interval.outside_ns(si_ns + other * NS_PER_S) <= second.edge.unc_ns:
                 return Refused(second.edge.raw_ns, "edge-proof", -other, 0, second.utc_s)
         return objection
-
-    def _astray_ns(self, raw_ns: int, si_ns: int, rate: RawRate) -> int:
-        """How far a second certainly lies from most of the latest. The first that is fed judges all to come:
-        were that a pulse which came late, every good one would be refused, and the receiver accused."""
-        away = []
-        for at_ns, was_ns in self._latest:
-            passed = raw_ns - at_ns
-            moved = si_ns - was_ns - rate.advance(passed)
-            away.append(max(0, abs(moved) - scale_up(passed, rate.unc_ppt)))
-        return sorted(away)[len(away) // 2]
 
     def _rate(
         self, raw_ns: int, si_ns: int, rate: RawRate, quorum: Interval | None, utc_s: int

@@ -20,7 +20,7 @@ from refclock.policy import Policy
 from refclock.units import NS_PER_S, show_ns
 
 # Where the quorum objects, its objection says more than these.
-_RETURNS = ("reanchor", "reanchor-waits")
+_RETURNS = ("reanchor", "reanchor-waits", "anchor-astray")
 _BACK_NS = 64 * NS_PER_S
 
 Found = Refused | Decision
