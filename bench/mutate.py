@@ -24,7 +24,7 @@ ROOMS = {
     "core/blame": "attribution blame hat rates",
     "core/bridge.py": "acquire bridge configurer effect host memory polled",
     "core/effect": "effect",
-    "core/gate": "gate judge ledger",
+    "core/gate": "gate judge ledger company",
     "core/rules": "episodes modes reasons",
     "core/seconds": "dates health interval leap line pairing standard timeline",
     "core/telling": "ledger telling view",

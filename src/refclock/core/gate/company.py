@@ -39,7 +39,3 @@ class Company:
             moved = si_ns - was_ns - rate.advance(passed)
             away.append(max(0, abs(moved) - scale_up(passed, rate.unc_ppt)))
         return sorted(away)[len(away) // 2]
-
-    def leave(self) -> None:
-        """What was to be judged by it is judged."""
-        self._latest.clear()

@@ -138,7 +138,7 @@ class Judge:
             return Refused(raw_ns, "reanchor", value, limit, second.utc_s)
         come = self._returned.join(raw_ns, si_ns)
         astray_ns, near_ns = self._returned.astray_ns(self.rate), self._returned.near_ns
-        if come >= MOST and astray_ns > near_ns:
+        if astray_ns > near_ns:
             return Refused(raw_ns, "anchor-astray", astray_ns, near_ns, second.utc_s)
         # After a power cut the receiver may be back before the servers: that is a wait, not a lie.
         if witnessed and come >= MOST:
@@ -150,7 +150,6 @@ class Judge:
         self.reanchored.append((raw_ns, excess_ns))
         self.anchor = Anchor(raw_ns, si_ns, self.holdover_ns(raw_ns) + off)
         self.gate = Gate(self.gate.masks, self._limits.gap_budget_ns)
-        self._returned.leave()
 
     def reanchored_ns(self, raw_ns: int) -> int:
         """What the ledger of re-anchorings holds for the year before a reading of the counter."""

@@ -39,7 +39,6 @@ class Acquisition:
         self.started_ns: int | None = None
         self.needed_ns = self._limits.dwell_cold_ns
         self.last: tuple[int, int] | None = None
-        self._company.leave()
         self._first_si_ns = 0
         self._phases: tuple[int, int] | None = None
         self._quorum_start: Interval | None = None
