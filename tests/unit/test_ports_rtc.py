@@ -113,7 +113,7 @@ def test_reading_is_rare_once_the_tick_is_known(clock, port):
     clock.run(port, 100)
     clock.reads = 0
     clock.run(port, 160)
-    assert clock.reads < 10 * 20
+    assert clock.reads < 10 * (20 + 16)
 
 
 def test_a_stall_across_the_tick_gives_no_tick_and_a_new_search(clock, port):
@@ -133,6 +133,27 @@ def test_an_rtc_that_someone_sets_is_searched_anew(clock, port):
     assert events
     for event in events:
         assert abs(event.raw_ns - clock.tick_ns(event.rtc_s - 3600)) <= event.unc_ns < 2 * NS_PER_MS
+
+
+@pytest.mark.parametrize("seconds", [1, -1, 600, -60])
+def test_one_that_was_set_is_told_of_within_four_seconds_not_only_when_a_tick_is_due(clock, port, seconds):
+    """A paused machine's counter stands still: until this tells of it, programs are told the old time."""
+    before = clock.run(port, 70)[-1]
+    clock.run(port, 3)
+    clock.set_by = seconds
+    begin = clock.raw
+    (event,) = clock.run(port, 4)
+    assert event.raw_ns < begin + 4 * NS_PER_S < before.raw_ns + 16 * NS_PER_S
+    assert abs(event.raw_ns - clock.tick_ns(event.rtc_s - seconds)) <= event.unc_ns < 2 * NS_PER_MS
+
+
+@pytest.mark.parametrize("lag_ms", [0, 100, 240, 260, 450, 499, 501, 700, 1400])
+def test_a_glance_that_comes_late_accuses_nobody(clock, port, lag_ms):
+    """A search would end with a tick; the next one is due in 16 s."""
+    clock.run(port, 70)
+    clock.run(port, 3)
+    clock.lag[port.wake_at() // NS_PER_S] = lag_ms * NS_PER_MS
+    assert clock.run(port, 6) == []
 
 
 def test_an_rtc_shifted_within_the_second_is_searched_anew(clock, port):

@@ -23,6 +23,8 @@ _DRIFT_PPM = 250
 # Seconds from one reported tick to the next: dense at first, for a date right after boot.
 _SPACING_S = (1, 1, 2, 4, 8)
 _SPACING_LATER_S = 16
+# A look this near the end of a second does not tell whether somebody set the RTC.
+_CLEAR_NS = NS_PER_S // 4
 # 64-bit text of a time after 1970; a value with more digits is no date.
 _DIGITS = 12
 
@@ -34,7 +36,8 @@ class RtcPort(DevicePort):
 
     A coarse search (every 25 ms) finds the first tick, which is not reported; the next is looked for every
     millisecond in a window around its prediction. A tick that is not in its window, or a count that moves
-    by more than one (someone set the RTC, or this process stood still), starts a new search.
+    by more than one (someone set the RTC, or this process stood still), starts a new search. So that this
+    is seen within a second, the RTC is glanced at half-way through each second between the windows.
     """
 
     def __init__(self, settings: RtcSettings, name: str) -> None:
@@ -42,7 +45,9 @@ class RtcPort(DevicePort):
         self._path = os.path.join(settings.device, "since_epoch")
         self._old_s = 0  # what the last look saw
         self._old_ns: int | None = None  # raw: when that look began; None: not seen in this window yet
+        self._from_ns = 0  # raw: begin of the window
         self._until_ns: int | None = None  # raw: end of the window; None while searching
+        self._last = 0, 0  # the last tick: when it was (raw), and what it showed
         self._since_ns = 0  # raw: when the search began
         self._reported = 0  # ticks since the port came up
 
@@ -79,6 +84,9 @@ class RtcPort(DevicePort):
         except (OSError, ValueError) as error:
             return self._lost(str(_explain(self._path, error)))
         when = stamp.now()
+        if when[0] < self._from_ns:
+            self._glance(before, when[0], seen)
+            return []
         low_ns = self._old_ns
         if seen == self._old_s:
             self._old_ns = before
@@ -107,9 +115,25 @@ class RtcPort(DevicePort):
         before that tick, or the tick was missed."""
         width_ns = half_ns + _MARGIN_NS + spacing_s * _DRIFT_PPM * NS_PER_US
         due_ns = tick_ns + spacing_s * NS_PER_S
-        self._until_ns = due_ns + width_ns
-        self._wake_ns = max(due_ns - width_ns, now_ns + _FINE_NS)
+        self._from_ns, self._until_ns = due_ns - width_ns, due_ns + width_ns
+        self._last = tick_ns, self._old_s
+        self._wait(now_ns)
         self._old_s, self._old_ns = self._old_s + spacing_s - 1, None
+
+    def _wait(self, now_ns: int) -> None:
+        """For the middle of the next second, or for the window."""
+        next_ns = now_ns + NS_PER_S - (now_ns - self._last[0] - NS_PER_S // 2) % NS_PER_S
+        self._wake_ns = max(min(next_ns, self._from_ns), now_ns + _FINE_NS)
+
+    def _glance(self, before_ns: int, after_ns: int, seen: int) -> None:
+        """A look before the window: one that shows another second than it should starts a new search."""
+        passed_s, rest_ns = divmod(before_ns - self._last[0], NS_PER_S)
+        clear = _CLEAR_NS <= rest_ns <= NS_PER_S - _CLEAR_NS - (after_ns - before_ns)
+        if clear and seen != self._last[1] + passed_s:
+            self._old_s, self._old_ns = seen, before_ns
+            self._search(after_ns)
+        else:
+            self._wait(after_ns)
 
     def _look_again(self, now_ns: int) -> None:
         if self._until_ns is None:
@@ -121,7 +145,7 @@ class RtcPort(DevicePort):
             self._search(now_ns)
 
     def _search(self, now_ns: int) -> None:
-        self._until_ns, self._since_ns = None, now_ns
+        self._from_ns, self._until_ns, self._since_ns = 0, None, now_ns
         self._wake_ns = now_ns + _COARSE_NS
 
 
