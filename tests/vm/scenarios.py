@@ -47,6 +47,6 @@ SCENARIOS = (
     Scenario("set back as refclock setback leads", kerberos.set_back),
     Scenario("machine paused for 5 s", host.paused(5)),
     Scenario("machine paused for 10 min", host.paused(600), long=True),
-    # The last one, for it is another year afterwards; not seen to pass yet (docs/vm.md).
+    # The last one, for it is another year afterwards.
     Scenario("real leap second", leap.leap_second, long=True),
 )
